@@ -1,0 +1,108 @@
+"""The logs of evolution: the original's five JSON files, and metrics.jsonl.
+
+Under log/<run>/controller/<game>.<optimizer>.<episodes>.<population> (World Models' names):
+
+    .json            [[parameters]]: the distribution's mean, every generation, 4 decimals
+    .hist.json       rows: generation, seconds, mean, min, max, std, sigma, mean steps, max steps
+    .log.json        rows: generation, evaluation mean, parameters
+    .best.json       [parameters, evaluation mean] of the best evaluation
+    .hist_best.json  rows: generation, seconds, "improvement", x, "curr", x, "prev", x, "best", x
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import runs
+
+
+def cut(x: float, decimals: int = 2) -> float:
+    """Truncate, as the original does."""
+    return math.trunc(float(x) * 10**decimals) / 10**decimals
+
+
+def rounded(params: np.ndarray) -> list[float]:
+    """Parameters with 4 decimals."""
+    return [round(float(p), 4) for p in params]
+
+
+class Logs:
+    """The files of one evolution; rows after generation `start` are dropped on opening."""
+
+    def __init__(self, base: Path, start: int):
+        self.base = base
+        self.metrics = runs.Metrics(base.parent, "generation", start + 1)
+        self.hist = self.read(".hist.json", start)
+        self.log = self.read(".log.json", start)
+        self.hist_best = self.read(".hist_best.json", start)
+
+    def read(self, suffix: str, start: int) -> list[Any]:
+        file = self.file(suffix)
+        rows = json.loads(file.read_text()) if file.exists() else []
+        return [row for row in rows if row[0] <= start]
+
+    def file(self, suffix: str) -> Path:
+        return self.base.with_name(self.base.name + suffix)
+
+    def write(self, suffix: str, data: Any) -> None:
+        runs.write_json(self.file(suffix), data, indent=None)
+
+    def generation(
+        self,
+        generation: int,
+        seconds: float,
+        scores: np.ndarray,
+        lengths: np.ndarray,
+        sigma: float,
+        mean_params: np.ndarray,
+        steps_per_second: float,
+    ) -> None:
+        """Write a generation: scores (P,) of the candidates, lengths of all their episodes."""
+        values = (scores.mean(), scores.min(), scores.max(), scores.std())
+        steps = (cut(lengths.mean() + 1), cut(lengths.max() + 1))
+        self.hist.append([generation, int(seconds), *map(cut, values), cut(sigma, 5), *steps])
+        self.write(".hist.json", self.hist)
+        self.write(".json", [rounded(mean_params)])
+        names = ("mean", "min", "max", "std")
+        self.metrics.write(
+            generation=generation,
+            seconds=round(seconds, 2),
+            **{n: round(float(v), 3) for n, v in zip(names, values, strict=True)},
+            sigma=round(float(sigma), 6),
+            mean_steps=round(float(lengths.mean()), 1),
+            max_steps=int(lengths.max()),
+            steps_per_second=round(steps_per_second, 1),
+        )
+
+    def evaluation(
+        self,
+        generation: int,
+        seconds: float,
+        scores: np.ndarray,
+        params: np.ndarray,
+        previous: float,
+        best: float,
+    ) -> None:
+        """Write an evaluation: scores (N,) of its rollouts; `best` before it."""
+        score = float(scores.mean())
+        new_best = max(best, score)
+        self.log.append([generation, round(score, 4), rounded(params)])
+        self.write(".log.json", self.log)
+        row = ["improvement", score - previous, "curr", score, "prev", previous, "best", new_best]
+        row = [cut(x) if isinstance(x, float) else x for x in row]
+        self.hist_best.append([generation, int(seconds), *row])
+        self.write(".hist_best.json", self.hist_best)
+        if score >= best:
+            self.write(".best.json", [rounded(params), round(score, 4)])
+        self.metrics.write(
+            generation=generation,
+            seconds=round(seconds, 2),
+            eval_mean=round(score, 3),
+            eval_std=round(float(scores.std()), 3),
+            eval_episodes=len(scores),
+        )

@@ -1,0 +1,1 @@
+"""The games, batched: one file a game."""

@@ -1,0 +1,92 @@
+"""CarRacing-v3: n games side by side, seen as the pipeline sees them.
+
+Every game of this toolkit offers the same few words: `action_size`, `obs` (n, 64, 64, 3) uint8,
+`reset(i, seed)` and `step(actions, alive)`. Two engines play the same physics: `gymnasium` draws
+with Gymnasium's own renderer (official scores), `fast` with ours (docs/fast_carracing.md).
+"""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+
+ACTION_SIZE = 3
+ACTION_LOW = np.array([-1.0, 0.0, 0.0], np.float32)  # steer, gas, brake
+ACTION_HIGH = np.array([1.0, 1.0, 1.0], np.float32)
+FULL_THROTTLE = np.array([0.0, 1.0, 0.0], np.float32)
+MAX_STEPS = 1000
+PLAYFIELD_ROWS = 84  # the rows below hold the indicator bar
+SOLVED = 900
+
+
+def make(engine: str = "fast", **options):
+    """Make one CarRacing-v3 with Gymnasium's interface, drawn by `engine`."""
+    import gymnasium
+
+    if options.get("render_mode") != "human":
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    if engine == "fast":
+        import envs.fast_carracing  # registers the id
+
+        assert envs.fast_carracing
+        return gymnasium.make("FastCarRacing-v3", rows=PLAYFIELD_ROWS, **options).unwrapped
+    return gymnasium.make("CarRacing-v3", **options).unwrapped
+
+
+def see(frame: np.ndarray) -> np.ndarray:
+    """Crop a frame (>= 84, 96, 3) to the playfield and scale it to (64, 64, 3), by area."""
+    return cv2.resize(frame[:PLAYFIELD_ROWS], (64, 64), interpolation=cv2.INTER_AREA)
+
+
+class CarRacing:
+    """n games of CarRacing-v3 in one process.
+
+    Attributes:
+        obs: uint8 (n, 64, 64, 3), what each game shows now.
+        frames: the full frames behind them, for videos.
+    """
+
+    action_size = ACTION_SIZE
+
+    def __init__(self, n: int, engine: str = "fast", max_steps: int = MAX_STEPS, **options):
+        cv2.setNumThreads(1)
+        self.games = [make(engine, **options) for _ in range(n)]
+        self.max_steps = min(max_steps, MAX_STEPS)
+        self.steps = np.zeros(n, int)
+        self.obs = np.zeros((n, 64, 64, 3), np.uint8)
+
+    def reset(self, i: int, seed: int) -> None:
+        """Start game i anew on the track of `seed`."""
+        frame, _ = self.games[i].reset(seed=int(seed))
+        self.steps[i] = 0
+        self.obs[i] = see(frame)
+
+    def step(
+        self, actions: np.ndarray, alive: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Play one step of the games that are alive; the others stand still.
+
+        Args:
+            actions: float32 (n, 3), clipped to the game's range.
+            alive: bool (n,).
+
+        Returns:
+            reward float32 (n,), terminated bool (n,), truncated bool (n,).
+        """
+        n = len(self.games)
+        reward = np.zeros(n, np.float32)
+        terminated, truncated = np.zeros(n, bool), np.zeros(n, bool)
+        actions = np.clip(actions, ACTION_LOW, ACTION_HIGH).astype(np.float64)
+        for i in np.flatnonzero(alive):
+            frame, reward[i], terminated[i], _, _ = self.games[i].step(actions[i])
+            self.steps[i] += 1
+            truncated[i] = self.steps[i] >= self.max_steps and not terminated[i]
+            self.obs[i] = see(frame)
+        return reward, terminated, truncated
+
+    def close(self) -> None:
+        """Release the games."""
+        for game in self.games:
+            game.close()

@@ -1,0 +1,1 @@
+"""Stage 1: episodes of a simple policy, one npz each."""

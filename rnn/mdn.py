@@ -1,0 +1,74 @@
+"""Mixture density output of M (Bishop 1994; World Models, appendix A.2).
+
+M's dense layer gives raw numbers; here they become a tensorflow-probability distribution for the
+loss, and samples for the dream. B is any batch shape, Z the latent size, K the mixtures.
+
+    per dimension (the original)  Z mixtures of K Gaussians:      Z * 3K numbers
+    joint (ctallec)               one mixture of K Gaussians in Z dimensions: K * (1 + 2Z) numbers
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+Parts = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+
+
+def mdn_size(z_size: int, mixtures: int, joint: bool) -> int:
+    """How many raw numbers describe the next z."""
+    return mixtures * (1 + 2 * z_size) if joint else z_size * 3 * mixtures
+
+
+def mdn_parts(raw: tf.Tensor, z_size: int, mixtures: int, joint: bool) -> Parts:
+    """Split raw numbers (B, size) into logits, means and log standard deviations.
+
+    Returns:
+        Per dimension: (B, Z, K) each. Joint: logits (B, K); means and logstd (B, K, Z).
+    """
+    if not joint:
+        shape = tf.concat([tf.shape(raw)[:-1], [z_size, 3 * mixtures]], 0)
+        logits, mean, logstd = tf.split(tf.reshape(raw, shape), 3, axis=-1)
+        return logits, mean, logstd
+    sizes = [mixtures, mixtures * z_size, mixtures * z_size]
+    logits, mean, logstd = tf.split(raw, sizes, axis=-1)
+    shape = tf.concat([tf.shape(raw)[:-1], [mixtures, z_size]], 0)
+    return logits, tf.reshape(mean, shape), tf.reshape(logstd, shape)
+
+
+def mdn_distribution(parts: Parts, joint: bool):
+    """The distribution of the next z: batch (B, Z), or batch (B,) with event (Z,) if joint."""
+    import tensorflow_probability as tfp
+
+    tfd = tfp.distributions
+    logits, mean, logstd = parts
+    gaussians = tfd.Normal(mean, tf.exp(logstd))
+    if joint:
+        gaussians = tfd.Independent(gaussians, 1)
+    return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), gaussians)
+
+
+def mdn_nll(parts: Parts, z: tf.Tensor, joint: bool) -> tf.Tensor:
+    """Negative log-likelihood of z (B, Z), in nats for one latent dimension: (B,)."""
+    log_prob = mdn_distribution(parts, joint).log_prob(z)
+    return -log_prob / z.shape[-1] if joint else -tf.reduce_mean(log_prob, -1)
+
+
+def mdn_sample(parts: Parts, temperature: tf.Tensor, seed: tf.Tensor, joint: bool) -> tf.Tensor:
+    """Draw the next z (B, Z) at a temperature: logits / T, and noise times sqrt(T).
+
+    One uniform number picks each component by the inverse of the cumulative distribution, which
+    in the dream's loop is several times faster than drawing from the tfp distribution.
+    """
+    logits, mean, logstd = parts
+    probs = tf.nn.softmax(logits / temperature)
+    below = tf.cumsum(probs, axis=-1)[..., :-1]
+    uniform = tf.random.stateless_uniform(tf.shape(logits)[:-1], seed=seed)
+    index = tf.reduce_sum(tf.cast(uniform[..., None] >= below, tf.int32), -1)
+    chosen = tf.one_hot(index, logits.shape[-1])
+    if joint:
+        chosen = chosen[..., None]
+        mean, logstd = tf.reduce_sum(chosen * mean, -2), tf.reduce_sum(chosen * logstd, -2)
+    else:
+        mean, logstd = tf.reduce_sum(chosen * mean, -1), tf.reduce_sum(chosen * logstd, -1)
+    noise = tf.random.stateless_normal(tf.shape(mean), seed=seed + 1)
+    return mean + tf.exp(logstd) * noise * tf.sqrt(temperature)

@@ -1,0 +1,91 @@
+"""Pictures of what M imagines, beside what came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import tensorflow as tf
+
+import config
+import runs
+from record.episodes import load_episode
+from rnn.mdn import mdn_sample
+from series.data import Series
+
+GAP = 2  # white pixels between frames
+
+
+def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: float) -> np.ndarray:
+    """Let M see a sequence's first `warmup` steps, then dream on with the true actions.
+
+    Args:
+        z: latents (B, T, Z). action: (B, T, A).
+        warmup: steps that M sees; at least 1.
+        temperature: of the sampled z.
+
+    Returns:
+        Imagined latents (B, T - warmup, Z): [:, k] is the dream of z[:, warmup + k].
+    """
+    state = rnn.zero_state(len(z))
+    dream, now = [], tf.constant(z[:, 0])
+    for t in range(z.shape[1] - 1):
+        now = tf.constant(z[:, t]) if t < warmup else now
+        state = rnn.step(now, tf.constant(action[:, t]), state)
+        parts = rnn.predict_from(state[0]).parts
+        now = mdn_sample(parts, temperature, tf.constant([7, 2 * t]), rnn.joint)
+        if t + 1 >= warmup:
+            dream.append(now.numpy())
+    return np.stack(dream, 1)
+
+
+def grid(rows: list[list[np.ndarray]]) -> np.ndarray:
+    """Join frames (64, 64, 3) uint8 into one picture with white gaps."""
+    height, width = len(rows) * (64 + GAP) + GAP, len(rows[0]) * (64 + GAP) + GAP
+    picture = np.full((height, width, 3), 255, np.uint8)
+    for i, row in enumerate(rows):
+        for j, frame in enumerate(row):
+            y, x = GAP + i * (64 + GAP), GAP + j * (64 + GAP)
+            picture[y : y + 64, x : x + 64] = frame
+    return picture
+
+
+def to_uint8(x: tf.Tensor) -> np.ndarray:
+    """Pictures in [0, 1] as uint8."""
+    return (np.clip(np.asarray(x), 0, 1) * 255).round().astype(np.uint8)
+
+
+def draw_dreams(
+    vae, rnn, series: Series, held: np.ndarray, path: Path, options: config.RNN, target: Path
+) -> None:
+    """Draw held-out episodes, two rows each: what came, and below it what M imagined.
+
+    M sees the first half of a sequence. The first column is the last frame it saw; each further
+    one lies `rend_step` steps ahead, `rend_n_rollouts` of them.
+
+    Raises:
+        RunError: no held-out episode is long enough.
+    """
+    ahead = options.rend_step * options.rend_n_rollouts
+    warmup = max(1, min(options.sequence_length, int(series.length[held].max())) // 2)
+    fits = held[series.length[held] >= warmup + ahead][: options.rend_n_episodes]
+    if not len(fits):
+        raise runs.RunError(
+            f"no held-out episode has the {warmup + ahead} steps of the picture; "
+            "lower --rend-step or --rend-n-rollouts"
+        )
+    steps = warmup + ahead
+    rows = series.offset[fits][:, None] + np.arange(steps)
+    z = series.mu[rows].astype(np.float32)
+    dream = imagine(rnn, z, series.action[rows], warmup, options.temperature)
+    marks = np.arange(options.rend_n_rollouts + 1) * options.rend_step
+    picture = []
+    for i, episode in enumerate(fits):
+        obs = load_episode(path / "record" / f"{series.seed[episode]}.npz").obs
+        picture.append([obs[warmup - 1 + k] for k in marks])
+        first = vae.decode(z[i, warmup - 1][None])
+        later = [vae.decode(dream[i, k - 1][None]) for k in marks[1:]]
+        picture.append([to_uint8(x[0]) for x in (first, *later)])
+    with runs.replacing(target) as file:
+        file.write(imageio.imwrite("<bytes>", grid(picture), extension=".png"))

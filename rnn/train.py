@@ -1,0 +1,163 @@
+"""Stage 4: train the memory model M on the series of latents.
+
+    python -m rnn.train carracing                              as the original: 4000 steps
+    python -m rnn.train carracing --reward-head --done-head    M as a complete environment
+
+z is drawn anew from mu and logvar for every batch. Every `--validate-every` steps: a row of
+metrics.jsonl, a checkpoint, the weights if they are the best on held-out episodes
+(rnn.weights.h5), and a picture of M's dream, steps/<n>.png. The same command goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+import config
+import runs
+from series.data import Series, load_series, windows
+from vae.data import read_ahead
+from workers import Progress
+
+
+def make_steps(rnn, optimizer, options: config.RNN):
+    """Compile the training and the validation step; both return a dict of losses."""
+    import tensorflow as tf
+
+    from rnn.model import rnn_losses
+
+    @tf.function(reduce_retracing=True)
+    def train_step(batch):
+        with tf.GradientTape() as tape:
+            losses = rnn_losses(rnn, batch, options.done_weight)
+        gradients = tape.gradient(losses["loss"], rnn.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, rnn.trainable_variables, strict=True))
+        return losses
+
+    @tf.function(reduce_retracing=True)
+    def validate_step(batch):
+        return rnn_losses(rnn, batch, options.done_weight)
+
+    return train_step, validate_step
+
+
+def draw_batches(series: Series, episodes: np.ndarray, options: config.RNN, start: int):
+    """Yield training batches from step `start` on; each depends on the seed and its step alone."""
+    for step in range(start, options.steps):
+        rng = np.random.default_rng([options.seed, step])
+        yield windows(series, episodes, options.batch_size, options.sequence_length, rng)
+
+
+def learning_rate(options: config.RNN, step: int) -> float:
+    """(rate - floor) * decay^step + floor."""
+    low = min(options.min_learning_rate, options.learning_rate)
+    return (options.learning_rate - low) * options.decay**step + low
+
+
+def mean(rows: list[dict]) -> dict[str, float]:
+    """Mean of each loss."""
+    return {k: round(float(np.mean([row[k] for row in rows])), 5) for k in rows[0]}
+
+
+def check_picture(options: config.RNN) -> None:
+    """Refuse a picture that does not fit into half a training sequence.
+
+    Raises:
+        RunError: rend_step x rend_n_rollouts is too long.
+    """
+    length = options.rend_step * options.rend_n_rollouts
+    if length > options.sequence_length / 2:
+        raise runs.RunError(
+            f"rend_step x rend_n_rollouts is {length}, more than half of sequence_length "
+            f"({options.sequence_length}); lower one of them"
+        )
+
+
+def main() -> None:
+    run, cfg = config.parse("rnn", __doc__)
+    options = cfg.rnn
+    check_picture(options)
+    path = runs.folder(run)
+    series = load_series(path)
+    train, held = runs.split(list(range(len(series))), options.holdout)
+    train, held = np.array(train), np.array(held or train)
+    runs.tensorflow(options.threads)
+    import keras
+
+    from rnn.model import make_rnn
+    from rnn.pictures import draw_dreams
+    from vae.model import load_vae
+
+    folder = runs.claim(run, "rnn", cfg)
+    runs.sweep(folder)
+    (folder / "steps").mkdir(exist_ok=True)
+    vae = load_vae(path, cfg.vae.z_size, "float32")
+    keras.utils.set_random_seed(options.seed)
+    rnn = make_rnn(series.mu.shape[1], series.action.shape[1], options)
+    optimizer = keras.optimizers.Adam(options.learning_rate, clipvalue=options.clip)
+    optimizer.build(rnn.trainable_variables)
+    variables = [*rnn.trainable_variables, *optimizer.variables]
+    state = {"step": 0, "best": math.inf, "seconds": 0.0, "vae": series.vae}
+    checkpoint = folder / "checkpoint.npz"
+    if checkpoint.exists():
+        state = runs.load_checkpoint(checkpoint, variables)
+        if state["vae"] != series.vae:
+            raise runs.RunError(
+                f"{folder} was trained on the latents of another V; delete it to train M anew"
+            )
+    print(
+        f"rnn: {int(series.length.sum()):,} steps of {len(series)} episodes, {len(held)} held out, "
+        f"{rnn.count_params():,} parameters"
+        + (f"; goes on at step {state['step'] + 1}" if state["step"] else "")
+    )
+    metrics = runs.Metrics(folder, "step", start=state["step"] + 1)
+    train_step, validate_step = make_steps(rnn, optimizer, options)
+    rng = np.random.default_rng([options.seed, 1 << 31])
+    rows = min(options.batch_size, len(held) * 4)
+    check = windows(series, held, rows, options.sequence_length, rng)
+    progress = Progress(options.steps, "steps", done=state["step"])
+    losses, start, seen = [], time.monotonic(), 0
+    for batch in read_ahead(draw_batches(series, train, options, state["step"]), size=2):
+        step = state["step"] = state["step"] + 1
+        optimizer.learning_rate.assign(learning_rate(options, step - 1))
+        row = {k: float(v) for k, v in train_step(batch).items()}
+        if not math.isfinite(row["loss"]):
+            raise runs.RunError(
+                f"the loss of M became {row['loss']} at step {step}; the last good weights are "
+                "kept; lower --learning-rate and run the same command"
+            )
+        losses.append(row)
+        seen += int(batch["mask"].sum())
+        progress.add(1, f"loss {row['loss']:.4f}")
+        if step % options.validate_every and step < options.steps:
+            continue
+        seconds = time.monotonic() - start
+        val = mean([{k: float(v) for k, v in validate_step(check).items()}])
+        better = val["loss"] < state["best"]
+        if better:
+            state["best"] = val["loss"]
+            runs.save_weights(rnn, folder / "rnn.weights.h5")
+        state["seconds"] += seconds
+        metrics.write(
+            step=step,
+            **mean(losses),
+            **{f"val_{k}": v for k, v in val.items()},
+            learning_rate=learning_rate(options, step - 1),
+            seconds=round(seconds, 1),
+            steps_per_second=round(seen / seconds, 1),
+        )
+        draw_dreams(vae, rnn, series, held, path, options, folder / "steps" / f"{step:06d}.png")
+        runs.save_checkpoint(checkpoint, variables, **state)
+        print(
+            f"step {step}/{options.steps}: loss {mean(losses)['loss']:.4f} · held out "
+            f"{val['loss']:.4f} · {seen / seconds:,.0f} steps/s" + (" · best" if better else ""),
+            flush=True,
+        )
+        losses, start, seen = [], time.monotonic(), 0
+    print(f"done: {folder / 'rnn.weights.h5'}")
+
+
+if __name__ == "__main__":
+    runs.cli(main)

@@ -1,0 +1,295 @@
+"""A run's folder: open or resume it, check it, write to it safely.
+
+`log/<run>/` holds `config.json` and one folder a stage. Files are written under a temporary name
+and renamed, so a reader never sees half a file. Nothing that is loaded can run code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+import config
+
+# Without this, TensorFlow leaves oneDNN off on AMD CPUs: transposed convolutions are 12x slower.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+NEXT_COMMAND = {
+    "record": "python -m record.extract",
+    "vae": "python -m vae.train",
+    "series": "python -m series.encode",
+    "rnn": "python -m rnn.train",
+    "controller": "python train.py",
+}
+
+
+class RunError(Exception):
+    """What the user can mend; its text is the one sentence that is shown."""
+
+
+def cli(main: Callable[[], None]) -> None:
+    """Run a script's `main`; turn what the user can mend into one sentence and exit code 1."""
+    try:
+        main()
+    except RunError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        where = f" while writing {error.filename}" if error.filename else ""
+        hint = "free some space, then the same command goes on"
+        if error.errno in (errno.EACCES, errno.EROFS):
+            hint = "make it writable, then run the same command"
+        sys.exit(f"error: {os.strerror(error.errno).lower()}{where}; {hint}")
+
+
+def folder(run: str) -> Path:
+    """The folder of run `run` (a name under log/, or a path such as pretrained/carracing)."""
+    path = Path(run)
+    if path.parts[:1] == ("log",) or (path / "config.json").exists():
+        return path
+    return config.LOG / run
+
+
+def find(run: str) -> tuple[Path, config.Config]:
+    """Open a run that must exist.
+
+    Raises:
+        RunError: no such run (names the nearest one).
+    """
+    path = folder(run)
+    if not (path / "config.json").exists():
+        names = [p.parent.name for p in config.LOG.glob("*/config.json")]
+        near = difflib.get_close_matches(path.name, names, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise RunError(f"no run at {path}{hint}")
+    return path, config.load(path / "config.json")
+
+
+def claim(run: str, stage: str, cfg: config.Config) -> Path:
+    """Open a stage's folder for writing; make it, or check that its options are the same.
+
+    Returns the folder. Options marked `grow` may differ from what the stage was made with.
+
+    Raises:
+        RunError: the stage was made with other options.
+    """
+    path = folder(run)
+    section = getattr(cfg, stage)
+    file = path / "config.json"
+    data = json.loads(file.read_text()) if file.exists() else {}
+    if stage in data and (path / stage).exists():
+        for name, value in config.frozen(section).items():
+            was = data[stage].get(name, value)
+            if was != value:
+                raise RunError(
+                    f"stage {stage} of {path} was made with {name}={was}, not {value}; "
+                    f"choose another --run, or delete {path / stage}"
+                )
+    data |= {"game": cfg.game, "preset": cfg.preset, stage: dataclasses.asdict(section)}
+    (path / stage).mkdir(parents=True, exist_ok=True)
+    write_json(file, data)
+    return path / stage
+
+
+def require(path: Path, stage: str, *names: str) -> None:
+    """Check that the files of an earlier stage are there.
+
+    Raises:
+        RunError: says which command makes them.
+    """
+    for name in names:
+        if not (path / stage / name).exists():
+            raise RunError(
+                f"{path} has no {stage}/{name}; make it with `{NEXT_COMMAND[stage]}` first"
+            )
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Write a file as a whole: a temporary one beside it is renamed when the block ends well."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sweep(path: Path) -> None:
+    """Delete temporary files that a killed process left in a folder."""
+    for file in [*path.glob(".*.tmp"), *path.glob(".*.tmp.*")]:
+        file.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Any, **how: Any) -> None:
+    """Write JSON in one piece."""
+    with replacing(path) as file:
+        file.write((json.dumps(data, **({"indent": 1} | how)) + "\n").encode())
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an uncompressed npz in one piece."""
+    with replacing(path) as file:
+        np.savez(file, **arrays)
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Read an npz, pickles refused.
+
+    Raises:
+        RunError: the file is truncated, empty or not an npz of plain arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {name: data[name] for name in data.files}
+    except FileNotFoundError:
+        raise RunError(f"no file {path}") from None
+    except Exception as error:
+        raise RunError(f"{path} is truncated or not an npz of ours ({error})") from None
+
+
+def fingerprint(path: Path) -> str:
+    """First 16 hex digits of a file's SHA-256: tells whether an artefact is still the same."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+class Metrics:
+    """Append rows to `metrics.jsonl`; on opening, drop a torn last line and rows from `start` on.
+
+    Args:
+        path: the stage's folder.
+        key: the column that counts (epoch, step, generation).
+        start: first value of `key` that will be written again.
+    """
+
+    def __init__(self, path: Path, key: str, start: int = 0):
+        self.file = path / "metrics.jsonl"
+        rows = [row for row in read_metrics(self.file) if row.get(key, 0) < start]
+        with replacing(self.file) as file:
+            file.writelines((json.dumps(row) + "\n").encode() for row in rows)
+
+    def write(self, **row: Any) -> None:
+        """Append one row."""
+        with open(self.file, "a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Rows of a `metrics.jsonl`; a torn last line is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text().splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return rows
+
+
+def save_checkpoint(path: Path, variables: list[Any], **state: Any) -> None:
+    """Save Keras variables in order, and JSON-able `state`, in one npz."""
+    arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(variables)}
+    text = np.frombuffer(json.dumps(state).encode(), np.uint8)
+    write_npz(path, arrays | {"state": text})
+
+
+def load_checkpoint(path: Path, variables: list[Any]) -> dict[str, Any]:
+    """Fill Keras variables from `save_checkpoint`; return its state.
+
+    Raises:
+        RunError: the checkpoint is damaged, or of another model.
+    """
+    data = read_npz(path)
+    values = [data.get(f"v{i}") for i in range(len(variables))]
+    for variable, value in zip(variables, values, strict=True):
+        if value is None or tuple(variable.shape) != value.shape:
+            raise RunError(f"{path} holds another model; delete it to train anew")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return json.loads(data["state"].tobytes())
+
+
+def disk(path: Path) -> tuple[float, float]:
+    """Gigabytes that a folder's files use, and that are free beside it."""
+    used = sum(f.stat().st_size for f in path.iterdir() if f.is_file())
+    return used / 1e9, shutil.disk_usage(path).free / 1e9
+
+
+def split(names: list[Any], holdout: float) -> tuple[list[Any], list[Any]]:
+    """Split episodes into training and validation: every k-th is held out, so it stays held out.
+
+    Raises:
+        RunError: too few episodes to hold any out.
+    """
+    every = max(2, round(1 / holdout)) if holdout > 0 else 0
+    held = [n for i, n in enumerate(names) if every and i % every == every - 1]
+    train = [n for n in names if n not in set(held)]
+    if not train or (every and not held):
+        raise RunError(f"{len(names)} episodes are too few to hold out {holdout:.0%} of them")
+    return train, held
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what native libraries print on stderr; show it if the block fails."""
+    sys.stderr.flush()
+    keep = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(keep, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(keep, 2)
+            os.close(keep)
+
+
+def tensorflow(threads: int = 0) -> Any:
+    """Import TensorFlow with our settings, without its greetings, and return it.
+
+    Args:
+        threads: CPU threads of an operation; 0 is one a core.
+    """
+    with quiet():
+        import tensorflow as tf
+
+        with contextlib.suppress(RuntimeError):  # already running: the first caller has decided
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1 if threads == 1 else 2)
+        tf.config.list_logical_devices()
+    return tf
+
+
+def save_weights(model: Any, path: Path) -> None:
+    """Save a Keras model's weights (`.weights.h5`) in one piece."""
+    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    try:
+        model.save_weights(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

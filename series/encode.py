@@ -1,0 +1,120 @@
+"""Stage 3: encode every recorded frame to mu and logvar, once.
+
+    python -m series.encode carracing
+
+Writes log/<run>/series/series.npz. Blocks of episodes are kept on the way: the same command goes
+on where it stopped, and encodes again only if V or the episodes have changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+import config
+import runs
+from record.episodes import list_episodes, load_episode
+from series.data import FIELDS
+from workers import Progress
+
+BLOCK = 64  # episodes kept together
+
+
+def make_encoder(vae, batch_size: int):
+    """Return a function from uint8 frames (N, 64, 64, 3) to mu and logvar, (N, Z) float32 each."""
+    import tensorflow as tf
+
+    from vae.model import pixels
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 64, 64, 3), tf.uint8)])
+    def encode_batch(obs):
+        return tf.concat(vae.encode(pixels(obs)), axis=-1)
+
+    def encode(obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        parts = [
+            encode_batch(obs[i : i + batch_size]).numpy() for i in range(0, len(obs), batch_size)
+        ]
+        mu, logvar = np.split(np.concatenate(parts), 2, axis=-1)
+        return mu, logvar
+
+    return encode
+
+
+def encode_block(encode, files: list[Path], skip_bad: bool) -> dict[str, np.ndarray]:
+    """Encode a few episodes; arrays as in series/data.py."""
+    rows = {name: [] for name in FIELDS if name != "offset"}
+    for file in files:
+        try:
+            episode = load_episode(file)
+        except runs.RunError as error:
+            if not skip_bad:
+                raise
+            print(f"left out: {error}")
+            continue
+        mu, logvar = encode(episode.obs)
+        action = episode.action.reshape(len(episode), -1).astype(np.float32)
+        rows["mu"].append(mu.astype(np.float16))
+        rows["logvar"].append(logvar.astype(np.float16))
+        rows["action"].append(np.concatenate([action, np.zeros_like(action[:1])]))
+        rows["reward"].append(np.append(episode.reward, np.float32(0)))
+        rows["length"].append(np.int32([len(episode)]))
+        rows["terminated"].append(episode.terminated[None])
+        rows["seed"].append(np.int64([file.stem]))
+    return {name: np.concatenate(parts) for name, parts in rows.items()}
+
+
+def main() -> None:
+    run, cfg = config.parse("series", __doc__)
+    options = cfg.series
+    path = runs.folder(run)
+    episodes = list_episodes(path / "record", options.skip_bad)
+    runs.require(path, "vae", "vae.weights.h5")
+    mark = runs.fingerprint(path / "vae" / "vae.weights.h5")
+    names = "\n".join(f"{file.name} {steps}" for file, steps in episodes)
+    key = hashlib.sha256(f"{mark}\n{names}".encode()).hexdigest()[:16]
+    folder = runs.claim(run, "series", cfg)
+    runs.sweep(folder)
+    target = folder / "series.npz"
+    if target.exists() and runs.read_metrics(folder / "metrics.jsonl")[-1:] != []:
+        last = runs.read_metrics(folder / "metrics.jsonl")[-1]
+        if last["key"] == key:
+            print(f"series: {target} is up to date ({last['frames']:,} frames)")
+            return
+    runs.tensorflow(options.threads)
+    from vae.model import load_vae
+
+    vae = load_vae(path, cfg.vae.z_size, cfg.vae.precision)
+    encode = make_encoder(vae, options.batch_size)
+    for block in folder.glob("block-*.npz"):
+        if key not in block.name:
+            block.unlink()
+    total = sum(steps + 1 for _, steps in episodes)
+    print(f"series: {total:,} frames of {len(episodes)} episodes to {target}", flush=True)
+    blocks = []
+    progress = Progress(total, "frames")
+    for start in range(0, len(episodes), BLOCK):
+        part = episodes[start : start + BLOCK]
+        block = folder / f"block-{key}-{start:06d}.npz"
+        if not block.exists():
+            files = [file for file, _ in part]
+            runs.write_npz(block, encode_block(encode, files, options.skip_bad))
+        blocks.append(block)
+        progress.add(sum(steps + 1 for _, steps in part))
+    parts = [runs.read_npz(block) for block in blocks]
+    arrays = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    counts = arrays["length"].astype(np.int64) + 1
+    arrays["offset"] = np.cumsum(counts) - counts
+    arrays["vae"] = np.frombuffer(mark.encode(), np.uint8)
+    runs.write_npz(target, arrays)
+    runs.Metrics(folder, "row").write(
+        key=key, frames=int(counts.sum()), episodes=len(counts), vae=mark
+    )
+    for block in blocks:
+        block.unlink()
+    print(f"done: {target}, {target.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    runs.cli(main)

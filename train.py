@@ -1,0 +1,244 @@
+"""Stage 5: evolve the controller C in the game.
+
+    python train.py carracing                      every core, the paper's sizes
+    python train.py carracing --preset small       sizes for two cores and a night
+    mpirun -n 65 python train.py carracing         64 workers, as the original
+
+Each candidate plays some episodes; its fitness is their mean return. Every so many generations
+the distribution's mean is evaluated on tracks that evolution never plays; the best one is kept
+in controller.npz. Every generation is saved: the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+from controller.optimizers import make_optimizer
+
+import config
+import runs
+import workers
+from controller.logs import Logs
+
+
+@functools.cache
+def team(path: Path, cfg: config.Config, max_steps: int):
+    """This worker's agent and games, made once."""
+    runs.tensorflow(1)
+    from controller.agent import load_agent
+    from envs.carracing import CarRacing
+
+    options = cfg.controller
+    return load_agent(path, cfg), CarRacing(options.batch_size, options.engine, max_steps)
+
+
+def play(path: Path, cfg: config.Config, max_steps: int, params: np.ndarray, seeds: np.ndarray):
+    """Play jobs in this worker; see controller/rollout.py."""
+    from controller.rollout import rollout
+
+    agent, games = team(path, cfg, options_steps(cfg))
+    games.max_steps = max_steps
+    return rollout(agent, games, params, seeds)
+
+
+def options_steps(cfg: config.Config) -> int:
+    """The longest episode of a run."""
+    return cfg.controller.max_steps
+
+
+def play_all(pool, path, cfg, params: np.ndarray, seeds: np.ndarray, max_steps: int):
+    """Deal jobs out to the workers: params (jobs, P), seeds (jobs,); (returns, lengths) in order.
+
+    A task is what fills a worker's games twice over, or less if that keeps all workers busy.
+    """
+    size = min(math.ceil(len(seeds) / pool.workers), 2 * cfg.controller.batch_size)
+    cuts = range(0, len(seeds), size)
+    task = functools.partial(play, path, cfg, max_steps)
+    results = list(
+        pool.map(task, [params[i : i + size] for i in cuts], [seeds[i : i + size] for i in cuts])
+    )
+    return tuple(np.concatenate(column) for column in zip(*results, strict=True))
+
+
+def training_seeds(options: config.Controller, generation: int) -> np.ndarray:
+    """Tracks of a generation: (population, episodes)."""
+    rng = np.random.default_rng([options.seed, generation])
+    rows = options.population
+    if options.common_seeds:
+        rows = 1
+    elif options.antithetic and options.population % 2 == 0:
+        rows = options.population // 2
+    seeds = rng.integers(config.TRAIN_SEEDS, 2**31, (rows, options.episodes))
+    return np.tile(seeds, (options.population // rows, 1))
+
+
+def save(folder: Path, optimizer, state: dict) -> None:
+    """Save the optimiser and the counters: what the next generation starts from."""
+    arrays = {f"optimizer.{k}": v for k, v in optimizer.state().items()}
+    runs.write_npz(folder / "checkpoint.npz", arrays | {k: np.array(v) for k, v in state.items()})
+
+
+def restore(folder: Path, optimizer, state: dict) -> dict:
+    """Load what `save` wrote, or return `state` for a new run."""
+    file = folder / "checkpoint.npz"
+    if not file.exists():
+        return state
+    data = runs.read_npz(file)
+    prefix = "optimizer."
+    optimizer.load_state(
+        {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
+    )
+    return {k: data[k][()] for k in state}
+
+
+def finished(options: config.Controller, state: dict) -> str:
+    """Why evolution is over, or nothing."""
+    if options.generations and state["generation"] >= options.generations:
+        return f"generation {state['generation']} reached"
+    if options.hours and state["seconds"] >= options.hours * 3600:
+        return f"{options.hours} hours of evolution reached"
+    if state["evaluated"] == state["generation"] and state["last"] >= options.target_return:
+        return f"target return {options.target_return} reached"
+    return ""
+
+
+def time_left(options: config.Controller, state: dict, seconds: float) -> str:
+    """How long evolution will go on at `seconds` a generation."""
+    limits = []
+    if options.generations:
+        limits.append((options.generations - state["generation"]) * seconds)
+    if options.hours:
+        limits.append(options.hours * 3600 - state["seconds"])
+    return f"{workers.clock(max(0, min(limits)))} left" if limits else "no limit"
+
+
+def evaluate(pool, path, cfg, optimizer, logs: Logs, state: dict, folder: Path) -> None:
+    """Evaluate the distribution's mean; keep it if it is the best so far."""
+    options = cfg.controller
+    params = np.round(optimizer.mean, 4)
+    seeds = config.EVAL_SEEDS + np.arange(options.eval_episodes)
+    scores, _ = play_all(
+        pool, path, cfg, np.tile(params, (len(seeds), 1)), seeds, options.max_steps
+    )
+    score = float(scores.mean())
+    logs.evaluation(
+        state["generation"], state["seconds"], scores, params, state["last"], state["best"]
+    )
+    if score >= state["best"]:
+        runs.write_npz(
+            folder / "controller.npz",
+            {
+                "params": params,
+                "generation": np.array(state["generation"]),
+                "score": np.array(score),
+            },
+        )
+        state["best"], state["best_params"] = score, params
+    elif options.retrain:
+        optimizer.set_mean(state["best_params"])
+    state["last"], state["evaluated"] = score, state["generation"]
+    print(
+        f"evaluation at generation {state['generation']}: {score:.1f} ± {scores.std():.1f} over "
+        f"{len(scores)} tracks · best {state['best']:.1f}",
+        flush=True,
+    )
+
+
+def evolve(pool, run: str, cfg: config.Config) -> None:
+    """The loop of evolution, on rank 0."""
+    options = cfg.controller
+    path = runs.folder(run)
+    from controller.model import count_params, layer_sizes
+
+    sizes = layer_sizes(options.inputs, cfg.vae.z_size, cfg.rnn.hidden_size, 3)
+    count = count_params(sizes)
+    optimizer = make_optimizer(
+        options.optimizer,
+        count,
+        population=options.population,
+        sigma_init=options.sigma_init,
+        sigma_decay=options.sigma_decay,
+        weight_decay=options.weight_decay,
+        antithetic=options.antithetic,
+        seed=options.seed,
+    )
+    runs.require(path, "vae", "vae.weights.h5")
+    runs.require(path, "rnn", "rnn.weights.h5")
+    folder = runs.claim(run, "controller", cfg)
+    runs.sweep(folder)
+    state = restore(
+        folder,
+        optimizer,
+        {
+            "generation": 0,
+            "seconds": 0.0,
+            "best": -math.inf,
+            "best_params": np.zeros(count),
+            "last": 0.0,
+            "evaluated": 0,
+            "max_steps": options.max_steps,
+        },
+    )
+    names = (cfg.game, options.optimizer, options.episodes, options.population)
+    logs = Logs(folder / ".".join(map(str, names)), state["generation"])
+    print(
+        f"controller: {options.optimizer}, {count} parameters, {options.population} candidates x "
+        f"{options.episodes} episodes, engine {options.engine}; {workers.describe(pool.size)}"
+        + (f"; goes on at generation {state['generation'] + 1}" if state["generation"] else ""),
+        flush=True,
+    )
+    while not (why := finished(options, state)):
+        start = time.monotonic()
+        state["generation"] += 1
+        candidates = optimizer.ask()
+        seeds = training_seeds(options, state["generation"])
+        returns, lengths = play_all(
+            pool,
+            path,
+            cfg,
+            np.repeat(candidates, options.episodes, axis=0),
+            seeds.ravel(),
+            int(state["max_steps"]),
+        )
+        scores = returns.reshape(options.population, options.episodes).mean(1)
+        optimizer.tell(scores)
+        seconds = time.monotonic() - start
+        state["seconds"] += seconds
+        rate = lengths.sum() / seconds
+        logs.generation(
+            state["generation"],
+            state["seconds"],
+            scores,
+            lengths,
+            optimizer.sigma,
+            optimizer.mean,
+            rate,
+        )
+        if options.cap_time:
+            state["max_steps"] = min(options.max_steps, 2 * int(lengths.mean() + 1))
+        print(
+            f"generation {state['generation']} · mean {scores.mean():.1f} · best {scores.max():.1f}"
+            f" · sigma {optimizer.sigma:.4f} · {rate:,.0f} steps/s · {seconds:.1f} s · "
+            + time_left(options, state, seconds),
+            flush=True,
+        )
+        if state["generation"] % options.eval_every == 0 or finished(options, state):
+            evaluate(pool, path, cfg, optimizer, logs, state, folder)
+        save(folder, optimizer, state)
+    print(f"done: {why}; best {state['best']:.1f}, {folder / 'controller.npz'}")
+
+
+def main() -> None:
+    run, cfg = config.parse("controller", __doc__)
+    workers.launch(cfg.controller.workers)
+    with workers.pool() as pool:
+        if pool is not None:
+            evolve(pool, run, cfg)
+
+
+if __name__ == "__main__":
+    runs.cli(main)

@@ -1,0 +1,132 @@
+"""The vision model V: a convolutional VAE (World Models, appendix A.1).
+
+    encoder  4 convolutions 4x4 stride 2, 32-64-128-256, ReLU; dense mu and logvar
+    decoder  dense 1024; 4 transposed convolutions 5, 5, 6, 6 stride 2, 128-64-32-3; sigmoid
+
+4,348,547 parameters at z = 32. In shapes, B is the batch and Z the latent size.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+import runs
+
+
+def precision(wanted: str) -> str:
+    """Keras' dtype policy for `auto`, `float32` or `bfloat16` (auto: where the CPU has AMX)."""
+    if wanted == "auto":
+        info = Path("/proc/cpuinfo")
+        wanted = "bfloat16" if info.exists() and "amx_bf16" in info.read_text() else "float32"
+    return "mixed_bfloat16" if wanted == "bfloat16" else "float32"
+
+
+@keras.saving.register_keras_serializable("world_models")
+class ConvVAE(keras.Model):
+    """The VAE; `call` reconstructs from the posterior's mean.
+
+    Args:
+        z_size: Z.
+        dtype: Keras' policy of the convolutions; mu, logvar and pictures are float32.
+    """
+
+    def __init__(self, z_size: int = 32, dtype: str = "float32", **kwargs):
+        super().__init__(**kwargs)
+        self.z_size, self.policy = z_size, dtype
+        conv = {"strides": 2, "activation": "relu", "dtype": dtype}
+        self.encoder = keras.Sequential(
+            [
+                layers.Input((64, 64, 3)),
+                layers.Conv2D(32, 4, **conv),
+                layers.Conv2D(64, 4, **conv),
+                layers.Conv2D(128, 4, **conv),
+                layers.Conv2D(256, 4, **conv),
+                layers.Flatten(),
+                layers.Dense(2 * z_size, dtype="float32"),  # mu, then logvar
+            ],
+            name="encoder",
+        )
+        self.decoder = keras.Sequential(
+            [
+                layers.Input((z_size,)),
+                layers.Dense(1024, dtype=dtype),
+                layers.Reshape((1, 1, 1024)),
+                layers.Conv2DTranspose(128, 5, **conv),
+                layers.Conv2DTranspose(64, 5, **conv),
+                layers.Conv2DTranspose(32, 6, **conv),
+                layers.Conv2DTranspose(3, 6, strides=2, dtype=dtype),
+                layers.Activation("sigmoid", dtype="float32"),
+            ],
+            name="decoder",
+        )
+        self.built = True
+
+    def get_config(self) -> dict:
+        return {"z_size": self.z_size, "dtype": self.policy}
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Reconstruct frames (B, 64, 64, 3) in [0, 1]."""
+        return self.decode(self.encode(x)[0])
+
+    def encode(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Frames (B, 64, 64, 3) in [0, 1] to mu and logvar, (B, Z) each."""
+        mu, logvar = tf.split(self.encoder(x), 2, axis=-1)
+        return mu, logvar
+
+    def decode(self, z: tf.Tensor) -> tf.Tensor:
+        """Latents (B, Z) to frames (B, 64, 64, 3) in [0, 1]."""
+        return self.decoder(z)
+
+
+def pixels(obs: tf.Tensor) -> tf.Tensor:
+    """uint8 frames to float32 in [0, 1]."""
+    return tf.cast(obs, tf.float32) / 255.0
+
+
+def reparameterize(mu: tf.Tensor, logvar: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+    """z = mu + sigma * noise, with sigma = exp(logvar / 2)."""
+    return mu + tf.exp(logvar / 2) * noise
+
+
+def kl_divergence(mu: tf.Tensor, logvar: tf.Tensor) -> tf.Tensor:
+    """KL(N(mu, sigma) || N(0, 1)) of each sample, in nats (B,)."""
+    return -0.5 * tf.reduce_sum(1 + logvar - mu**2 - tf.exp(logvar), axis=-1)
+
+
+def vae_loss(
+    x: tf.Tensor, y: tf.Tensor, mu: tf.Tensor, logvar: tf.Tensor, tolerance: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Loss of a batch: squared error summed over pixels, plus the KL above its tolerance.
+
+    Args:
+        x, y: frames and reconstructions (B, 64, 64, 3).
+        mu, logvar: (B, Z).
+        tolerance: KL below tolerance * Z nats a sample costs nothing.
+
+    Returns:
+        Scalars: loss, reconstruction, KL as charged.
+    """
+    floor = tolerance * mu.shape[-1]
+    recon = tf.reduce_mean(tf.reduce_sum((x - y) ** 2, axis=(1, 2, 3)))
+    kl = tf.reduce_mean(tf.maximum(kl_divergence(mu, logvar), floor))
+    return recon + kl, recon, kl
+
+
+def load_vae(path: Path, z_size: int, wanted: str) -> ConvVAE:
+    """Load the V of a run's folder.
+
+    Raises:
+        RunError: it is missing or of another size.
+    """
+    runs.require(path, "vae", "vae.weights.h5")
+    vae = ConvVAE(z_size, precision(wanted))
+    file = path / "vae" / "vae.weights.h5"
+    try:
+        vae.load_weights(file)
+    except Exception as error:
+        raise runs.RunError(f"{file} is damaged or of another z_size than {z_size}") from error
+    return vae

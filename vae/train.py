@@ -1,0 +1,207 @@
+"""Stage 2: train the vision model V on the recorded frames.
+
+    python -m vae.train carracing                     as the original: 10 epochs, z 32
+    python -m vae.train carracing --flip --plateau 5 --patience 30 --epochs 1000     as ctallec
+
+Frames stream from disk. After every epoch: a row of metrics.jsonl, the weights if they are the
+best on held-out episodes (vae.weights.h5), and a picture, epochs/<n>.png: frames, their
+reconstructions, samples of the prior. The same command goes on at the epoch where it stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+
+import config
+import runs
+from record.episodes import list_episodes
+from vae.data import batches, frame_count
+from workers import Progress
+
+
+def make_steps(vae, optimizer, options: config.VAE):
+    """Compile the training and the validation step; both return (loss, recon, kl)."""
+    import tensorflow as tf
+
+    from vae.model import pixels, reparameterize, vae_loss
+
+    def losses(obs, seed, flip):
+        x = pixels(obs)
+        if flip:
+            coin = tf.random.stateless_uniform((tf.shape(x)[0], 1, 1, 1), seed=seed + 1)
+            x = tf.where(coin < 0.5, x[:, :, ::-1], x)
+        mu, logvar = vae.encode(x)
+        z = reparameterize(mu, logvar, tf.random.stateless_normal(tf.shape(mu), seed=seed))
+        return vae_loss(x, vae.decode(z), mu, logvar, options.kl_tolerance)
+
+    signature = [tf.TensorSpec((None, 64, 64, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)]
+
+    @tf.function(input_signature=signature)
+    def train_step(obs, seed):
+        with tf.GradientTape() as tape:
+            loss, recon, kl = losses(obs, seed, options.flip)
+        gradients = tape.gradient(loss, vae.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, vae.trainable_variables, strict=True))
+        return tf.stack([loss, recon, kl])
+
+    @tf.function(input_signature=signature)
+    def validate_step(obs, seed):
+        return tf.stack(losses(obs, seed, flip=False))
+
+    return train_step, validate_step
+
+
+def train_epoch(step, frames, total: int, epoch: int, batch_size: int) -> np.ndarray:
+    """One pass over the frames; returns mean (loss, recon, kl).
+
+    Raises:
+        RunError: the loss is not finite, or the posterior collapsed; says which batch.
+    """
+    sums, n = np.zeros(3), 0
+    progress = Progress(total // batch_size * batch_size, "frames")
+    for obs in frames:
+        n += 1
+        loss = step(obs, (epoch, 2 * n)).numpy()
+        if not np.isfinite(loss).all():
+            raise runs.RunError(
+                f"the loss of V became {loss[0]} at batch {n} of epoch {epoch}; the last good "
+                "weights are kept; lower --learning-rate and run the same command"
+            )
+        sums += loss
+        progress.add(len(obs), f"loss {sums[0] / n:.2f} recon {sums[1] / n:.2f}")
+    if not n:
+        raise runs.RunError(f"fewer frames than one batch of {batch_size}; lower --batch-size")
+    return sums / n
+
+
+def validate(step, vae, held, options: config.VAE) -> tuple[np.ndarray, float]:
+    """Mean (loss, recon, kl) on held-out frames, and the mean KL before its tolerance."""
+    from vae.model import kl_divergence, pixels
+
+    rng = np.random.default_rng(options.seed)
+    sums, raw, n = np.zeros(3), 0.0, 0
+    batch = min(options.batch_size, frame_count(held, 200))
+    for obs in batches(held, batch, rng, max_frames=200, skip_bad=options.skip_bad):
+        sums += step(obs, (0, 2 * n)).numpy()
+        raw += float(np.mean(kl_divergence(*vae.encode(pixels(obs)))))
+        n += 1
+    return sums / n, raw / n
+
+
+def learning_rate(options: config.VAE, epoch: int) -> float:
+    """The rate of an epoch: constant, or a cosine down to final_learning_rate."""
+    if not options.final_learning_rate or options.epochs == 1:
+        return options.learning_rate
+    wave = (1 + math.cos(math.pi * epoch / (options.epochs - 1))) / 2
+    low = options.final_learning_rate
+    return low + (options.learning_rate - low) * wave
+
+
+def draw(vae, obs: np.ndarray, path: Path) -> None:
+    """Picture: 8 frames, their reconstructions, and 8 samples of the prior."""
+    import imageio.v3 as imageio
+    import tensorflow as tf
+
+    from vae.model import pixels
+
+    x = pixels(obs[:8])
+    prior = vae.decode(tf.random.stateless_normal((len(x), vae.z_size), seed=(0, 0)))
+    rows = [np.concatenate(list(np.asarray(row)), axis=1) for row in (x, vae(x), prior)]
+    picture = (np.concatenate(rows) * 255).round().astype(np.uint8)
+    with runs.replacing(path) as file:
+        file.write(imageio.imwrite("<bytes>", picture, extension=".png"))
+
+
+def main() -> None:
+    run, cfg = config.parse("vae", __doc__)
+    options = cfg.vae
+    source = runs.folder(run)
+    episodes = list_episodes(source / "record", options.skip_bad)
+    train, held = runs.split(episodes, options.holdout)
+    runs.tensorflow(options.threads)
+    import keras
+
+    from vae.model import ConvVAE, precision
+
+    folder = runs.claim(run, "vae", cfg)
+    runs.sweep(folder)
+    (folder / "epochs").mkdir(exist_ok=True)
+    keras.utils.set_random_seed(options.seed)
+    policy = precision(options.precision)
+    vae = ConvVAE(options.z_size, policy)
+    optimizer = keras.optimizers.Adam(options.learning_rate)
+    optimizer.build(vae.trainable_variables)
+    variables = [*vae.trainable_variables, *optimizer.variables]
+    state = {"epoch": 0, "best": math.inf, "stale": 0, "scale": 1.0, "seconds": 0.0}
+    checkpoint = folder / "checkpoint.npz"
+    if checkpoint.exists():
+        state = runs.load_checkpoint(checkpoint, variables)
+    total = frame_count(train, options.max_frames)
+    print(
+        f"vae: {total:,} frames of {len(train)} episodes an epoch, {len(held)} episodes held out, "
+        f"{vae.count_params():,} parameters, {policy}"
+        + (f"; goes on at epoch {state['epoch'] + 1}" if state["epoch"] else "")
+    )
+    metrics = runs.Metrics(folder, "epoch", start=state["epoch"] + 1)
+    train_step, validate_step = make_steps(vae, optimizer, options)
+    sample = next(batches(held or train, 8, np.random.default_rng(0), max_frames=8))
+
+    while state["epoch"] < options.epochs:
+        if options.patience and state["stale"] >= options.patience:
+            print(f"stopped: no progress for {options.patience} epochs")
+            break
+        epoch, start = state["epoch"] + 1, time.monotonic()
+        rate = learning_rate(options, state["epoch"]) * state["scale"]
+        optimizer.learning_rate.assign(rate)
+        rng = np.random.default_rng([options.seed, epoch])
+        frames = batches(
+            train,
+            options.batch_size,
+            rng,
+            max_frames=options.max_frames,
+            skip_bad=options.skip_bad,
+        )
+        loss = train_epoch(train_step, frames, total, epoch, options.batch_size)
+        check, raw_kl = validate(validate_step, vae, held or train[:1], options)
+        if raw_kl < 0.01:
+            raise runs.RunError(
+                f"V collapsed in epoch {epoch}: its posterior says nothing (KL {raw_kl:.1e} nats); "
+                "the last good weights are kept; lower --learning-rate and run the same command"
+            )
+        better = check[0] < state["best"] - 1e-4
+        state["stale"] = 0 if better else state["stale"] + 1
+        state["best"] = min(state["best"], float(check[0]))
+        if options.plateau and state["stale"] and state["stale"] % options.plateau == 0:
+            state["scale"] /= 2
+        if better:
+            runs.save_weights(vae, folder / "vae.weights.h5")
+        draw(vae, sample, folder / "epochs" / f"{epoch:04d}.png")
+        seconds = time.monotonic() - start
+        state |= {"epoch": epoch, "seconds": state["seconds"] + seconds}
+        names = ("loss", "recon", "kl")
+        row = {n: round(float(v), 4) for n, v in zip(names, loss, strict=True)}
+        row |= {f"val_{n}": round(float(v), 4) for n, v in zip(names, check, strict=True)}
+        metrics.write(
+            epoch=epoch,
+            **row,
+            raw_kl=round(raw_kl, 4),
+            learning_rate=rate,
+            seconds=round(seconds, 1),
+            frames_per_second=round(total / seconds, 1),
+        )
+        runs.save_checkpoint(checkpoint, variables, **state)
+        print(
+            f"epoch {epoch}/{options.epochs}: loss {loss[0]:.2f} recon {loss[1]:.2f} "
+            f"kl {loss[2]:.2f} · held out: loss {check[0]:.2f} recon {check[1]:.2f} "
+            f"· {total / seconds:.0f} frames/s" + (" · best" if better else ""),
+            flush=True,
+        )
+    print(f"done: {folder / 'vae.weights.h5'}")
+
+
+if __name__ == "__main__":
+    runs.cli(main)

@@ -1,0 +1,175 @@
+"""Worker processes over MPI: the same script runs on two cores, on 64 and on a cluster.
+
+    python train.py ...               starts `mpirun` itself, one worker a core
+    mpirun python train.py ...        the same (MPICH's mpirun without -n starts a single rank)
+    mpirun -n 65 python train.py ...  64 workers and the rank that deals out the work
+    --workers 1                       no MPI: everything in this process
+
+Rank 0 deals out tasks and is idle otherwise; the other ranks work. A worker that raises ends the
+whole job at once with its traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from runs import RunError
+
+# What an MPI launcher says of itself in the environment of the ranks that it starts.
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS")
+RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
+LAUNCHED = "WORLD_MODELS_LAUNCHED"
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def rank() -> int:
+    """This process's MPI rank, without starting MPI."""
+    return next((int(os.environ[name]) for name in RANKS if name in os.environ), 0)
+
+
+def given_ranks() -> int:
+    """How many ranks the launcher started, without starting MPI (1: none, or mpirun alone)."""
+    return max((int(os.environ[name]) for name in SIZES if name in os.environ), default=1)
+
+
+def launch(workers: int) -> None:
+    """Start this same command again under `mpirun`, unless ranks were given or one is enough.
+
+    Args:
+        workers: worker processes wanted; 0 is one a core.
+
+    Raises:
+        RunError: no `mpirun` to be found.
+    """
+    workers = workers or cores()
+    if given_ranks() > 1 or workers == 1 or LAUNCHED in os.environ:
+        return
+    beside = Path(sys.executable).with_name("mpirun")
+    mpirun = str(beside) if beside.exists() else shutil.which("mpirun")
+    if not mpirun:
+        raise RunError("no mpirun found; install requirements.txt, or pass --workers 1")
+    # An mpirun without -n has left its own marks, which the one started here must not see.
+    mine = ("PMI_", "PMIX_", "HYDI_", "MPI_LOCAL", "MPIR_", "OMPI_", "PRTE_")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(mine)}
+    env[LAUNCHED] = "1"
+    command = [mpirun, "-n", str(workers + 1), sys.executable, *sys.orig_argv[1:]]
+    sys.stdout.flush()
+    os.execve(mpirun, command, env)
+
+
+def describe(size: int) -> str:
+    """Say how many workers there are and who started them."""
+    if size == 1:
+        return "1 worker, in this process"
+    by = "this script, one a core" if LAUNCHED in os.environ else "mpirun"
+    return f"{size - 1} workers and 1 rank that deals out the work, started by {by}"
+
+
+def abort(kind: type, value: BaseException, trace: Any) -> None:
+    """Print a traceback, then end every rank."""
+    from mpi4py import MPI
+
+    traceback.print_exception(kind, value, trace)
+    sys.stderr.flush()
+    MPI.COMM_WORLD.Abort(1)
+
+
+class Guarded:
+    """A task whose unexpected errors end the job at once, rather than when its turn comes."""
+
+    def __init__(self, task: Callable):
+        self.task = task
+
+    def __call__(self, *args: Any) -> Any:
+        try:
+            return self.task(*args)
+        except (RunError, OSError):
+            raise  # told to rank 0, which says it in one sentence
+        except Exception as error:
+            if given_ranks() == 1:
+                raise
+            abort(type(error), error, error.__traceback__)
+
+
+class Pool:
+    """What rank 0 deals out work with."""
+
+    def __init__(self, executor: Any, size: int):
+        self.executor, self.size = executor, size
+        self.workers = max(1, size - 1)
+
+    def map(self, task: Callable, *columns: Any, unordered: bool = False) -> Iterator[Any]:
+        """Run `task` on each row of the columns; yield results as they come or in order."""
+        return self.executor.map(Guarded(task), *columns, unordered=unordered)
+
+
+@contextlib.contextmanager
+def pool() -> Iterator[Pool | None]:
+    """Open the pool: rank 0 gets it; the other ranks work inside, then get None.
+
+    One thread a rank. With one rank, tasks run in this process.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    # An mpirun of another MPI than mpi4py's would start N lone copies over one log.
+    warnings.filterwarnings("error", message="suspicious MPI")
+    if given_ranks() > 1:
+        sys.excepthook = abort
+    from mpi4py import MPI
+    from mpi4py.futures import MPICommExecutor
+
+    size = MPI.COMM_WORLD.Get_size()
+    with MPICommExecutor(MPI.COMM_WORLD, root=0) as executor:
+        if executor is None:
+            yield None
+            return
+        try:
+            yield Pool(executor, size)
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+class Progress:
+    """Count work and print how fast it goes: one line every few seconds, also in a log file."""
+
+    def __init__(self, total: int, unit: str, done: int = 0, every: float = 5.0):
+        self.total, self.unit, self.every = total, unit, every
+        self.done = self.first = done
+        self.start = self.last = time.monotonic()
+
+    def add(self, n: int, note: str = "") -> None:
+        """Count `n` more; print a line if it is time, or if this was the last."""
+        self.done += n
+        now = time.monotonic()
+        if now - self.last < self.every and self.done < self.total:
+            return
+        self.last = now
+        rate = (self.done - self.first) / max(now - self.start, 1e-9)
+        left = clock((self.total - self.done) / rate) if rate > 0 else "?"
+        print(
+            f"  {self.done:,}/{self.total:,} {self.unit} · {rate:,.4g}/s · {left} left"
+            + (f" · {note}" if note else ""),
+            flush=True,
+        )
+
+
+def clock(seconds: float) -> str:
+    """Write seconds as 1:02:03 or 2:03."""
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
