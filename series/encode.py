@@ -2,7 +2,8 @@
 
     python -m series.encode carracing
 
-Writes log/<run>/series/series.npz. Blocks of episodes are kept on the way: the same command goes
+Writes log/<run>/series/series.npz, and initial_z.npz: the first frame of every episode, where dreams
+start. Blocks of episodes are kept on the way: the same command goes
 on where it stopped, and encodes again only if V or the episodes have changed.
 """
 
@@ -107,6 +108,9 @@ def main() -> None:
     counts = arrays["length"].astype(np.int64) + 1
     arrays["offset"] = np.cumsum(counts) - counts
     arrays["vae"] = np.frombuffer(mark.encode(), np.uint8)
+    first = arrays["offset"]
+    starts = {name: arrays[name][first] for name in ("mu", "logvar")} | {"vae": arrays["vae"]}
+    runs.write_npz(folder / "initial_z.npz", starts)
     runs.write_npz(target, arrays)
     runs.Metrics(folder, "row").write(
         key=key, frames=int(counts.sum()), episodes=len(counts), vae=mark

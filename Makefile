@@ -1,0 +1,45 @@
+# make demo       the whole pipeline on CarRacing-v3 at a small size, into log/demo/
+# make test       all fast tests
+# make test-slow  the slow ones too
+# make lint       format and lint check
+# make lock       requirements.txt from requirements.in (needs uv)
+# Each sets up .venv by itself. PYTHON chooses the interpreter: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN = $(BIN)/python
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint lock
+
+help:
+	@grep '^# ' Makefile | sed 's/^# //'
+
+.venv/ok: requirements.txt
+	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON="'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch .venv/ok
+
+demo: .venv/ok
+	$(RUN) -m record.extract carracing --run demo --preset demo
+	$(RUN) -m vae.train carracing --run demo
+	$(RUN) -m series.encode carracing --run demo
+	$(RUN) -m rnn.train carracing --run demo
+	$(RUN) train.py carracing --run demo
+	$(RUN) evaluate.py log/demo --video
+	$(RUN) evaluate.py log/demo --dream --video
+	$(RUN) -m controller.plot log/demo
+	$(RUN) evaluate.py log/demo --episodes 16 --baselines
+
+test: .venv/ok
+	$(RUN) -m pytest -m "not slow"
+
+test-slow: .venv/ok
+	$(RUN) -m pytest
+
+lint: .venv/ok
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+lock:
+	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url requirements.in -o requirements.txt

@@ -1,0 +1,237 @@
+"""Play a trained agent: its score in the genuine game, a video, a window, or the keyboard.
+
+    python evaluate.py log/carracing                    100 tracks that training never saw
+    python evaluate.py log/carracing --baselines        with a random and a full-throttle driver
+    python evaluate.py log/carracing --video            drive.mp4 of one track
+    python evaluate.py log/carracing --render           watch it in a window
+    python evaluate.py log/carracing --play             drive yourself
+    python evaluate.py log/carracing --dream --video    dream.mp4: the agent inside M
+    python evaluate.py log/carracing --dream --play     drive inside M
+
+A score is the mean return over episodes in Gymnasium's own CarRacing-v3, written to result.json
+in the run's folder (a shorter evaluation does not replace a longer one).
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib.metadata
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import config
+import runs
+import workers
+
+PACKAGES = ("tensorflow", "keras", "gymnasium", "numpy", "box2d")
+BASELINES = ("random", "full-throttle")
+
+
+@functools.cache
+def team(path: Path, cfg: config.Config, engine: str, batch_size: int):
+    """This worker's agent and games, made once."""
+    runs.tensorflow(1)
+    from controller.agent import load_agent
+    from envs.carracing import CarRacing
+
+    return load_agent(path, cfg), CarRacing(batch_size, engine)
+
+
+def play(path, cfg, engine, batch_size, params, seeds) -> tuple[np.ndarray, np.ndarray, float]:
+    """Play one episode a seed; returns (returns, lengths, CPU seconds)."""
+    from controller.rollout import rollout
+
+    start = time.process_time()
+    agent, games = team(path, cfg, engine, batch_size)
+    out = rollout(agent, games, np.tile(params, (len(seeds), 1)), seeds)
+    return out.returns, out.lengths, time.process_time() - start
+
+
+def play_baseline(name: str, seeds: np.ndarray) -> np.ndarray:
+    """Returns of a driver that looks at nothing, one episode a seed.
+
+    Its score does not depend on who draws, so the fast engine plays it.
+    """
+    from envs import carracing
+
+    games = carracing.CarRacing(1, "fast")
+    returns = []
+    for seed in seeds:
+        games.reset(0, seed)
+        rng = np.random.default_rng([seed, 3])
+        total, over = 0.0, False
+        while not over:
+            action = carracing.FULL_THROTTLE
+            if name == "random":
+                action = rng.uniform(carracing.ACTION_LOW, carracing.ACTION_HIGH)
+            reward, terminated, truncated = games.step(action[None], np.ones(1, bool))
+            total, over = total + float(reward[0]), bool(terminated[0] or truncated[0])
+        returns.append(total)
+    return np.array(returns)
+
+
+def summary(scores: np.ndarray) -> dict[str, float]:
+    """Mean, standard deviation, median, min and max, two decimals."""
+    values = {
+        "mean": scores.mean(),
+        "std": scores.std(),
+        "median": np.median(scores),
+        "min": scores.min(),
+        "max": scores.max(),
+    }
+    return {k: round(float(v), 2) for k, v in values.items()}
+
+
+def shares(seeds: np.ndarray, parts: int) -> list[np.ndarray]:
+    """Split seeds into at most `parts` even shares."""
+    return [s for s in np.array_split(seeds, min(parts, len(seeds))) if len(s)]
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    """Rows of summaries as text."""
+    names = ("mean", "std", "median", "min", "max")
+    lines = [f"{'':24}" + "".join(f"{n:>10}" for n in names)]
+    lines += [f"{k:24}" + "".join(f"{v[n]:10.1f}" for n in names) for k, v in rows.items()]
+    return "\n".join(lines)
+
+
+def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
+    """Play all episodes, print the table and write result.json."""
+    from controller.agent import load_controller
+
+    start = time.monotonic()
+    params = load_controller(path)
+    seeds = args.seed + np.arange(args.episodes)
+    batch = min(16, -(-args.episodes // pool.workers))
+    parts = shares(seeds, max(pool.workers, args.episodes // batch))
+    print(
+        f"evaluate: {path}, {args.episodes} episodes, tracks {seeds[0]} to {seeds[-1]}, "
+        f"engine {args.engine}; {workers.describe(pool.size)}",
+        flush=True,
+    )
+    progress = workers.Progress(args.episodes, "episodes")
+    task = functools.partial(play, path, cfg, args.engine, batch, params)
+    returns, lengths, cpu = [], [], 0.0
+    for part, steps, seconds in pool.map(task, parts):
+        returns.append(part)
+        lengths.append(steps)
+        cpu += seconds
+        progress.add(len(part), f"mean {np.concatenate(returns).mean():.1f}")
+    scores = np.concatenate(returns)
+    trained = runs.read_metrics(path / "controller" / "metrics.jsonl")
+    result = summary(scores) | {
+        "episodes": args.episodes,
+        "engine": args.engine,
+        "seeds": [int(seeds[0]), int(seeds[-1])],
+        "command": " ".join(["python", *sys.argv]),
+        "versions": {p: importlib.metadata.version(p) for p in PACKAGES}
+        | {"python": platform.python_version()},
+        "wall_hours": round((time.monotonic() - start) / 3600, 4),
+        "cpu_hours": round(cpu / 3600, 4),
+        "evolution_hours": round(trained[-1]["seconds"] / 3600, 3) if trained else None,
+        "scores": [round(float(s), 2) for s in scores],
+        "lengths": [int(n) for n in np.concatenate(lengths)],
+    }
+    rows = {path.name: result}
+    if args.baselines:
+        for name in BASELINES:
+            parts = pool.map(functools.partial(play_baseline, name), shares(seeds, pool.workers))
+            rows[name] = summary(np.concatenate(list(parts)))
+        result["baselines"] = {name: rows[name] for name in BASELINES}
+    print(table(rows))
+    print(f"written to {write_result(path, result)}")
+
+
+def write_result(path: Path, result: dict) -> Path:
+    """Write result.json, or result-<episodes>.json if a longer evaluation is already there."""
+    file = path / "result.json"
+    if file.exists() and json.loads(file.read_text())["episodes"] > result["episodes"]:
+        file = path / f"result-{result['episodes']}.json"
+    runs.write_json(file, result)
+    return file
+
+
+def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
+    """Show the game or the dream, in a window or as a video."""
+    runs.tensorflow()
+    from controller import show
+    from controller.agent import load_agent, load_controller
+    from rnn.dream import load_dream
+
+    agent, params = load_agent(path, cfg), load_controller(path)
+    window = (
+        show.Window(f"{path.name}: {'dream' if args.dream else 'game'}")
+        if (args.render or args.play)
+        else None
+    )
+    keys = window.keys if args.play else None
+    dream = load_dream(path, cfg, temperature=args.temperature) if args.dream else None
+    for i in range(args.seed, args.seed + (1 if window is None else args.episodes)):
+        pictures = (
+            show.in_dream(agent, dream, params, i, keys)
+            if dream
+            else show.in_game(agent, params, i, keys)
+        )
+        if window is None:
+            file = path / ("dream.mp4" if dream else "drive.mp4")
+            print(f"{show.save_video(pictures, file)} frames written to {file}")
+        elif not window.show(pictures):
+            break
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = config.OptionParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("run", help="a run's folder, such as log/carracing or pretrained/carracing")
+    add("--episodes", type=int, default=100, help="tracks to play (default: 100)")
+    add(
+        "--seed",
+        type=int,
+        default=config.TEST_SEEDS,
+        help="episode i plays the track of seed + i (default: %(default)s)",
+    )
+    add(
+        "--engine",
+        choices=("gymnasium", "fast"),
+        default="gymnasium",
+        help="who draws the game; official scores are gymnasium's (default)",
+    )
+    add("--baselines", action="store_true", help="also play a random and a full-throttle driver")
+    add("--video", action="store_true", help="write a video of the first track")
+    add("--render", action="store_true", help="watch in a window")
+    add("--play", action="store_true", help="drive with the arrow keys, in a window")
+    add("--dream", action="store_true", help="inside M: with --video, --render or --play")
+    add("--temperature", type=float, default=1.0, help="of the dream (default: 1.0)")
+    add("--workers", type=int, default=0, help="worker processes (default: one a core)")
+    args = parser.parse_args(argv)
+    if args.episodes < 1:
+        parser.error("--episodes must be at least 1")
+    if args.dream and not (args.video or args.render or args.play):
+        args.video = True
+    return args
+
+
+def main() -> None:
+    args = parse()
+    path, cfg = runs.find(args.run)
+    if args.video or args.render or args.play:
+        watch(path, cfg, args)
+        return
+    runs.require(path, "controller", "controller.npz")
+    workers.launch(args.workers)
+    with workers.pool() as pool:
+        if pool is not None:
+            score(pool, path, cfg, args)
+
+
+if __name__ == "__main__":
+    runs.cli(main)

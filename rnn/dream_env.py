@@ -1,0 +1,161 @@
+"""The dream as Gymnasium environments: `WorldModelDream-v0`, single and vectorised.
+
+    import gymnasium, rnn.dream_env
+    env = gymnasium.make("WorldModelDream-v0", run="carracing", temperature=1.15)
+    envs = gymnasium.make_vec(
+        "WorldModelDream-v0", 256, vectorization_mode="vector_entry_point", run="carracing"
+    )
+
+Observations: `z` (Z,), `zh` (Z + H,) with the LSTM's h, or `frame` (64, 64, 3) drawn by V.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import tensorflow as tf
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+import runs
+from envs import carracing
+from rnn.dream import load_dream
+from vae.model import load_vae
+
+ID = "WorldModelDream-v0"
+OBSERVATIONS = ("z", "zh", "frame")
+
+
+class DreamVectorEnv(VectorEnv):
+    """n dreams of a run as one vector environment; a step is one compiled batch.
+
+    Args:
+        num_envs: n.
+        run: a run with V, M and series: a name in log/, or a path.
+        temperature, max_steps, done_threshold: see rnn.dream.Dream.
+        observation: z, zh or frame.
+
+    A dream that ended starts anew at its next step (Gymnasium's NEXT_STEP).
+    """
+
+    metadata = {
+        "render_modes": ["rgb_array"],
+        "render_fps": 50,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        run: str = "carracing",
+        temperature: float = 1.0,
+        max_steps: int = 1000,
+        done_threshold: float = 0.5,
+        observation: str = "z",
+        render_mode: str | None = None,
+    ):
+        if observation not in OBSERVATIONS:
+            raise runs.RunError(f"unknown observation {observation!r}; choose from {OBSERVATIONS}")
+        path, cfg = runs.find(run)
+        self.num_envs, self.observation, self.render_mode = num_envs, observation, render_mode
+        self.dream = load_dream(
+            path,
+            cfg,
+            temperature=temperature,
+            max_steps=max_steps,
+            done_threshold=done_threshold,
+        )
+        self.vae = load_vae(path, cfg.vae.z_size, "float32")
+        self.decode = tf.function(self.vae.decode)
+        sizes = {"z": cfg.vae.z_size, "zh": cfg.vae.z_size + cfg.rnn.hidden_size}
+        if observation == "frame":
+            space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
+        else:
+            space = gymnasium.spaces.Box(-np.inf, np.inf, (sizes[observation],), np.float32)
+        self.single_observation_space = space
+        self.single_action_space = gymnasium.spaces.Box(carracing.ACTION_LOW, carracing.ACTION_HIGH)
+        self.observation_space = batch_space(space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        """Start all dreams anew; the same seed and actions dream the same."""
+        super().reset(seed=seed)
+        n = self.num_envs
+        self.z = self.dream.begin(n, self.draw_seed()).numpy()
+        h, c = self.dream.rnn.zero_state(n)
+        self.h, self.c = h.numpy(), c.numpy()
+        self.steps = np.zeros(n, int)
+        self.over = np.zeros(n, bool)
+        return self.observe(), {}
+
+    def step(self, actions: np.ndarray):
+        """Dream one step with actions (n, A)."""
+        actions = np.asarray(actions, np.float32).reshape(self.num_envs, -1)
+        z, (h, c), reward, ended = self.dream.advance(
+            self.z, (self.h, self.c), actions, self.draw_seed()
+        )
+        fresh = self.over
+        self.z = (
+            np.where(
+                fresh[:, None], self.dream.begin(self.num_envs, self.draw_seed()).numpy(), z.numpy()
+            )
+            if fresh.any()
+            else z.numpy()
+        )
+        keep = ~fresh[:, None]
+        self.h, self.c = h.numpy() * keep, c.numpy() * keep
+        self.steps = np.where(fresh, 0, self.steps + 1)
+        reward = np.where(fresh, 0.0, reward.numpy())
+        terminated = ended.numpy() & ~fresh
+        truncated = (self.steps >= self.dream.max_steps) & ~terminated & ~fresh
+        self.over = terminated | truncated
+        return self.observe(), reward, terminated, truncated, {}
+
+    def draw_seed(self) -> tf.Tensor:
+        """A seed for one draw of the whole batch."""
+        return tf.constant(self.np_random.integers(0, 2**31 - 2, 2), tf.int32)
+
+    def frames(self) -> np.ndarray:
+        """What V makes of the dreams' z: uint8 (n, 64, 64, 3)."""
+        return (self.decode(self.z).numpy() * 255).round().astype(np.uint8)
+
+    def observe(self) -> np.ndarray:
+        if self.observation == "frame":
+            return self.frames()
+        return np.concatenate([self.z, self.h], 1) if self.observation == "zh" else self.z.copy()
+
+    def render(self) -> np.ndarray | None:
+        return self.frames() if self.render_mode == "rgb_array" else None
+
+
+class DreamEnv(gymnasium.Env):
+    """One dream of a run; arguments as DreamVectorEnv's, without `num_envs`."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 50}
+
+    def __init__(self, render_mode: str | None = None, **options):
+        self.batch = DreamVectorEnv(1, render_mode=render_mode, **options)
+        self.render_mode = render_mode
+        self.observation_space = self.batch.single_observation_space
+        self.action_space = self.batch.single_action_space
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        """Start anew."""
+        super().reset(seed=seed)
+        seed = int(self.np_random.integers(2**31 - 1))
+        return self.batch.reset(seed=seed)[0][0], {}
+
+    def step(self, action: np.ndarray):
+        """Dream one step with action (A,)."""
+        obs, reward, terminated, truncated, _ = self.batch.step(np.asarray(action)[None])
+        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), {}
+
+    def render(self) -> np.ndarray | None:
+        frames = self.batch.render()
+        return None if frames is None else frames[0]
+
+
+if ID not in gymnasium.registry:
+    gymnasium.register(ID, entry_point=DreamEnv, vector_entry_point=DreamVectorEnv)
