@@ -45,10 +45,10 @@ def team(path: Path, cfg: config.Config, engine: str, batch_size: int):
 
 def play(path, cfg, engine, batch_size, params, seeds) -> tuple[np.ndarray, np.ndarray, float]:
     """Play one episode a seed; returns (returns, lengths, CPU seconds)."""
-    from controller.rollout import rollout
-
     start = time.process_time()
     agent, games = team(path, cfg, engine, batch_size)
+    from controller.rollout import rollout
+
     out = rollout(agent, games, np.tile(params, (len(seeds), 1)), seeds)
     return out.returns, out.lengths, time.process_time() - start
 
@@ -103,10 +103,8 @@ def table(rows: dict[str, dict[str, float]]) -> str:
 
 def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
     """Play all episodes, print the table and write result.json."""
-    from controller.agent import load_controller
-
     start = time.monotonic()
-    params = load_controller(path)
+    params = runs.read_npz(path / "controller" / "controller.npz")["params"]
     seeds = args.seed + np.arange(args.episodes)
     batch = min(16, -(-args.episodes // pool.workers))
     parts = shares(seeds, max(pool.workers, args.episodes // batch))

@@ -17,37 +17,33 @@ import time
 from pathlib import Path
 
 import numpy as np
-from controller.optimizers import make_optimizer
 
 import config
 import runs
 import workers
 from controller.logs import Logs
+from controller.model import count_params, layer_sizes
+from controller.optimizers import make_optimizer
 
 
 @functools.cache
-def team(path: Path, cfg: config.Config, max_steps: int):
+def team(path: Path, cfg: config.Config):
     """This worker's agent and games, made once."""
     runs.tensorflow(1)
     from controller.agent import load_agent
     from envs.carracing import CarRacing
 
     options = cfg.controller
-    return load_agent(path, cfg), CarRacing(options.batch_size, options.engine, max_steps)
+    return load_agent(path, cfg), CarRacing(options.batch_size, options.engine)
 
 
 def play(path: Path, cfg: config.Config, max_steps: int, params: np.ndarray, seeds: np.ndarray):
     """Play jobs in this worker; see controller/rollout.py."""
+    agent, games = team(path, cfg)
     from controller.rollout import rollout
 
-    agent, games = team(path, cfg, options_steps(cfg))
     games.max_steps = max_steps
     return rollout(agent, games, params, seeds)
-
-
-def options_steps(cfg: config.Config) -> int:
-    """The longest episode of a run."""
-    return cfg.controller.max_steps
 
 
 def play_all(pool, path, cfg, params: np.ndarray, seeds: np.ndarray, max_steps: int):
@@ -92,7 +88,7 @@ def restore(folder: Path, optimizer, state: dict) -> dict:
     optimizer.load_state(
         {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
     )
-    return {k: data[k][()] for k in state}
+    return {k: data[k].item() if data[k].ndim == 0 else data[k] for k in state}
 
 
 def finished(options: config.Controller, state: dict) -> str:
@@ -152,8 +148,6 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
     """The loop of evolution, on rank 0."""
     options = cfg.controller
     path = runs.folder(run)
-    from controller.model import count_params, layer_sizes
-
     sizes = layer_sizes(options.inputs, cfg.vae.z_size, cfg.rnn.hidden_size, 3)
     count = count_params(sizes)
     optimizer = make_optimizer(

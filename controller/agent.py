@@ -13,9 +13,26 @@ import tensorflow as tf
 
 import config
 import runs
-from controller.model import control, count_params, features, layer_sizes, random_params
+from controller.model import count_params, layer_sizes, random_params
 from rnn.model import MDNRNN, load_rnn, make_rnn
 from vae.model import ConvVAE, load_vae, pixels, reparameterize
+
+
+def features(inputs: str, z: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> tf.Tensor:
+    """What C sees of z (n, Z) and the LSTM's h and c (n, H): (n, F)."""
+    parts = {"z": [z], "z-hidden": [z], "zh": [z, h], "zc": [z, c], "zch": [z, c, h]}
+    return tf.concat(parts[inputs], -1)
+
+
+def control(x: tf.Tensor, params: tf.Tensor, sizes: list[int]) -> tf.Tensor:
+    """Raw actions tanh(W x + b) of n controllers at once: x (n, F), params (n, P) -> (n, A)."""
+    start = 0
+    for i, o in zip(sizes[:-1], sizes[1:], strict=True):
+        bias = params[:, start : start + o]
+        weight = tf.reshape(params[:, start + o : start + o + i * o], (-1, i, o))
+        x = tf.tanh(tf.linalg.matvec(weight, x, transpose_a=True) + bias)
+        start += (i + 1) * o
+    return x
 
 
 def squash(raw: tf.Tensor) -> tf.Tensor:

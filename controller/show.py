@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 
 import runs
-from controller.agent import Agent
-from controller.model import control, features
+from controller.agent import Agent, control, features, squash
 from envs.carracing import CarRacing
 from rnn.dream import Dream
 
@@ -69,8 +68,6 @@ def in_dream(
     agent: Agent, dream: Dream, params: np.ndarray, seed: int, keys: Keys | None
 ) -> Iterator[np.ndarray]:
     """Play one dream; the keyboard drives if `keys` is given."""
-    from controller.agent import squash
-
     z = dream.begin(1, (seed, 0))
     h, c = agent.rnn.zero_state(1)
     weights = params[None].astype(np.float32)

@@ -17,6 +17,7 @@ from keras import layers
 
 import config
 import runs
+from rnn.lstm import lstm_sequence
 from rnn.mdn import Parts, mdn_nll, mdn_parts, mdn_size
 
 State = tuple[tf.Tensor, tf.Tensor]
@@ -70,7 +71,9 @@ class MDNRNN(keras.Model):
 
     def unroll(self, z: tf.Tensor, action: tf.Tensor, state: State) -> tuple[Prediction, State]:
         """Predict along a sequence from `state`; returns the state after it too."""
-        hidden, h, c = self.lstm(tf.concat([z, action], -1), initial_state=list(state))
+        cell = self.lstm.cell
+        weights = (cell.kernel.value, cell.recurrent_kernel.value, cell.bias.value)
+        hidden, h, c = lstm_sequence(tf.concat([z, action], -1), *state, *weights)
         return self.predict_from(hidden), (h, c)
 
     def step(self, z: tf.Tensor, action: tf.Tensor, state: State) -> State:

@@ -2,7 +2,8 @@
 
     python -m series.encode carracing
 
-Writes log/<run>/series/series.npz, and initial_z.npz: the first frame of every episode, where dreams
+Writes log/<run>/series/series.npz, and initial_z.npz: the first frame of every episode, where
+dreams
 start. Blocks of episodes are kept on the way: the same command goes
 on where it stopped, and encodes again only if V or the episodes have changed.
 """

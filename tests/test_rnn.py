@@ -1,0 +1,212 @@
+"""M: size, likelihood against SciPy and tfp, sampling, alignment, dreams."""
+
+from __future__ import annotations
+
+import gymnasium
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from gymnasium.utils.env_checker import check_env
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal, norm
+
+import rnn.dream_env  # registers the dream
+import runs
+from rnn.dream import Dream
+from rnn.lstm import lstm_sequence
+from rnn.mdn import mdn_nll, mdn_parts, mdn_sample, mdn_size
+from rnn.model import MDNRNN, rnn_losses
+from series.data import Series, windows
+
+assert rnn.dream_env
+
+
+def test_parameter_counts_are_the_papers():
+    assert MDNRNN(32, 3, 256).count_params() == 422_368
+    assert MDNRNN(64, 2, 512, done_head=True).count_params() == 1_678_785
+
+
+def random_parts(joint, z_size=4, mixtures=3, batch=6, seed=0):
+    rng = np.random.default_rng(seed)
+    raw = 0.5 * rng.normal(size=(batch, mdn_size(z_size, mixtures, joint))).astype(np.float32)
+    return mdn_parts(raw, z_size, mixtures, joint), rng.normal(size=(batch, z_size))
+
+
+def test_nll_per_dimension_matches_scipy():
+    parts, z = random_parts(joint=False)
+    logits, mean, logstd = (p.numpy().astype(np.float64) for p in parts)
+    weight = logits - logsumexp(logits, -1, keepdims=True)
+    want = -logsumexp(weight + norm.logpdf(z[..., None], mean, np.exp(logstd)), -1).mean(-1)
+    np.testing.assert_allclose(mdn_nll(parts, z.astype(np.float32), False), want, rtol=1e-4)
+
+
+def test_nll_joint_matches_scipy():
+    parts, z = random_parts(joint=True)
+    logits, mean, logstd = (p.numpy().astype(np.float64) for p in parts)
+    weight = logits - logsumexp(logits, -1, keepdims=True)
+    log_prob = [
+        logsumexp(
+            [
+                weight[b, k]
+                + multivariate_normal.logpdf(z[b], mean[b, k], np.exp(2 * logstd[b, k]))
+                for k in range(3)
+            ]
+        )
+        for b in range(len(z))
+    ]
+    want = -np.array(log_prob) / z.shape[1]
+    np.testing.assert_allclose(mdn_nll(parts, z.astype(np.float32), True), want, rtol=1e-4)
+
+
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 1.4])
+def test_sample_moments_at_a_temperature(joint, temperature):
+    parts, _ = random_parts(joint, z_size=2, batch=1, seed=3)
+    many = tuple(tf.repeat(p, 60_000, 0) for p in parts)
+    z = mdn_sample(many, temperature, tf.constant([1, 2]), joint).numpy()
+    logits, mean, logstd = (p.numpy()[0].astype(np.float64) for p in parts)
+    if joint:
+        mean, logstd = mean.T, logstd.T  # (Z, K), as per dimension
+    weight = np.exp(logits / temperature)
+    weight = np.broadcast_to(weight / weight.sum(-1, keepdims=True), mean.shape)
+    want_mean = (weight * mean).sum(-1)
+    variance = temperature * np.exp(2 * logstd)
+    want_std = np.sqrt((weight * (variance + mean**2)).sum(-1) - want_mean**2)
+    np.testing.assert_array_less(abs(z.mean(0) - want_mean), 5 * want_std / np.sqrt(len(z)))
+    np.testing.assert_allclose(z.std(0), want_std, rtol=0.05)
+
+
+def make_series(lengths, z_size=2):
+    """Series in which mu, action and reward all say which episode and step they are of."""
+    rows = [(e, t) for e, n in enumerate(lengths) for t in range(n + 1)]
+    mu = np.array([[100 * e + t] * z_size for e, t in rows], np.float16)
+    value = np.array([100 * e + t if t < lengths[e] else 0 for e, t in rows], np.float32)
+    lengths = np.array(lengths, np.int32)
+    return Series(
+        mu=mu,
+        logvar=np.full_like(mu, -50),
+        action=np.repeat(value[:, None], 3, 1),
+        reward=value,
+        length=lengths,
+        offset=np.cumsum(lengths + 1) - lengths - 1,
+        terminated=np.array([True, False, True]),
+        seed=np.arange(3),
+        vae="",
+    )
+
+
+def test_windows_keep_everything_aligned():
+    lengths = [5, 20, 11]
+    series = make_series(lengths)
+    starts, ends = set(), 0
+    for seed in range(50):
+        batch = windows(series, np.arange(3), 3, 8, np.random.default_rng(seed))
+        assert batch["z"].shape == (3, 9, 2) and batch["mask"].shape == (3, 8)
+        for z, a, r, d, m in zip(
+            *(batch[k] for k in ("z", "action", "reward", "done", "mask")), strict=True
+        ):
+            n = int(m.sum())
+            episode, first = divmod(int(round(z[0, 0])), 100)
+            starts.add((episode, first))
+            assert n == min(8, lengths[episode])
+            steps = 100 * episode + first + np.arange(n)
+            np.testing.assert_allclose(z[: n + 1, 0], np.append(steps, steps[-1] + 1), atol=0.01)
+            np.testing.assert_array_equal(a[:n, 0], steps)
+            np.testing.assert_array_equal(r[:n], steps)
+            last = first + n == lengths[episode] and series.terminated[episode]
+            np.testing.assert_array_equal(d, np.arange(8) == (n - 1 if last else -1))
+            ends += int(d.sum())
+    assert len(starts) > 15 and ends
+
+
+def test_mask_hides_what_follows_a_short_episode():
+    model = MDNRNN(2, 3, 8, reward_head=True, done_head=True)
+    batch = windows(make_series([5, 20, 11]), np.arange(3), 3, 8, np.random.default_rng(1))
+    before = rnn_losses(model, batch, 10.0)["loss"]
+    short = int(np.argmin(batch["mask"].sum(1)))
+    n = int(batch["mask"][short].sum())
+    batch["z"][short, n + 1 :] = 7
+    batch["action"][short, n:] = 7
+    batch["reward"][short, n:] = 7
+    np.testing.assert_allclose(rnn_losses(model, batch, 10.0)["loss"], before, rtol=1e-6)
+
+
+def test_stepping_is_unrolling():
+    model = MDNRNN(3, 2, 8)
+    rng = np.random.default_rng(0)
+    z, a = rng.normal(size=(4, 6, 3)).astype("f"), rng.normal(size=(4, 6, 2)).astype("f")
+    want = model(z, a).parts[1]
+    state = model.zero_state(4)
+    for t in range(6):
+        state = model.step(z[:, t], a[:, t], state)
+        np.testing.assert_allclose(model.predict_from(state[0]).parts[1], want[:, t], atol=1e-5)
+
+
+def test_our_lstm_and_its_gradient_are_keras():
+    rng = np.random.default_rng(0)
+    layer = keras.layers.LSTM(7, return_sequences=True, return_state=True)
+    x, h, c = (tf.constant(rng.normal(size=s), tf.float32) for s in ((4, 9, 5), (4, 7), (4, 7)))
+    layer(x)
+    weights = [w.value for w in layer.trainable_variables]
+    results = []
+    for unroll in (
+        lambda: layer(x, initial_state=[h, c]),
+        lambda: lstm_sequence(x, h, c, *weights),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch([x, h, c])
+            out, last_h, last_c = unroll()
+            loss = tf.reduce_sum(tf.sin(out)) + tf.reduce_sum(last_h * last_c)
+        results.append([out, last_h, last_c, *tape.gradient(loss, [x, h, c, *weights])])
+    for want, got in zip(*results, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+def test_dream_is_deterministic_and_ends_when_m_says_so():
+    model = MDNRNN(3, 2, 8, reward_head=True, done_head=True)
+    start = np.zeros((5, 3), np.float32)
+    policy = lambda z, h, c: z[:, :2]  # noqa: E731
+    roll = Dream(model, start, start, max_steps=12).make_rollout(policy)
+    first, again = roll(7, tf.constant([1, 2])), roll(7, tf.constant([1, 2]))
+    np.testing.assert_array_equal(first[0], again[0])
+    assert not np.array_equal(first[0], roll(7, tf.constant([1, 3]))[0])
+    bias = model.head.bias.numpy()
+    bias[-1] = 50  # the done logit
+    model.head.bias.assign(bias)
+    roll = Dream(model, start, start, max_steps=12).make_rollout(policy)
+    assert roll(7, tf.constant([1, 2]))[1].numpy().tolist() == [1] * 7
+    with pytest.raises(runs.RunError, match="temperature"):
+        Dream(model, start, start, temperature=0)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("observation", ["z", "zh", "frame"])
+def test_dream_is_a_gymnasium_environment(in_toy, observation):
+    env = gymnasium.make(
+        "WorldModelDream-v0", run="toy", observation=observation, max_steps=20, temperature=1.15
+    )
+    check_env(env.unwrapped, skip_render_check=True)
+    traces = []
+    for _ in range(2):
+        obs, _ = env.reset(seed=3)
+        env.action_space.seed(3)
+        steps = [env.step(env.action_space.sample()) for _ in range(5)]
+        traces.append(np.stack([obs, *(s[0] for s in steps)]))
+    np.testing.assert_array_equal(*traces)
+
+
+def test_dream_vector_env_starts_anew_after_the_end(in_toy):
+    envs = gymnasium.make_vec(
+        "WorldModelDream-v0",
+        3,
+        vectorization_mode="vector_entry_point",
+        run="toy",
+        max_steps=4,
+        done_threshold=0.999999,
+        render_mode="rgb_array",
+    )
+    obs, _ = envs.reset(seed=1)
+    assert obs.shape == (3, 32) and envs.render().shape == (3, 64, 64, 3)
+    cut = [envs.step(envs.action_space.sample())[3].all() for _ in range(10)]
+    assert cut == [False, False, False, True, False, False, False, False, True, False]

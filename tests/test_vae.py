@@ -1,0 +1,106 @@
+"""V: size, loss against NumPy, round trips, streaming."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import runs
+from record.episodes import Episode, save_episode
+from vae.data import batches, frame_count
+from vae.model import ConvVAE, kl_divergence, reparameterize, vae_loss
+
+
+@pytest.mark.parametrize(("z_size", "count"), [(32, 4_348_547), (64, 4_446_915)])
+def test_parameter_count_is_the_papers(z_size, count):
+    assert ConvVAE(z_size).count_params() == count
+
+
+def test_first_decoder_product_is_the_transposed_convolution():
+    vae = ConvVAE(4)
+    dense, einsum = vae.decoder.layers[0], vae.decoder.layers[1]
+    z = tf.random.normal((3, 4))
+    x = dense(z)
+    kernel = tf.transpose(einsum.kernel, (1, 2, 3, 0))  # (H, W, out, in)
+    want = tf.nn.conv2d_transpose(x[:, None, None], kernel, (3, 5, 5, 128), 2, "VALID")
+    np.testing.assert_allclose(einsum(x), tf.nn.relu(want + einsum.bias), atol=1e-5)
+
+
+def test_kl_matches_the_closed_form():
+    rng = np.random.default_rng(0)
+    mu, logvar = rng.normal(size=(2, 7, 5)).astype(np.float32)
+    sigma = np.exp(logvar / 2)
+    want = (np.log(1 / sigma) + (sigma**2 + mu**2) / 2 - 0.5).sum(1)
+    np.testing.assert_allclose(kl_divergence(mu, logvar), want, rtol=1e-5)
+
+
+def test_tolerance_is_a_floor_on_each_samples_kl():
+    mu = tf.constant([[0.0] * 4, [3.0] * 4])  # KL 0 and 18 nats
+    logvar = tf.zeros((2, 4))
+    x = tf.zeros((2, 64, 64, 3))
+    loss, recon, kl = vae_loss(x, x + 0.1, mu, logvar, tolerance=0.5)
+    np.testing.assert_allclose(kl, (0.5 * 4 + 18) / 2)
+    np.testing.assert_allclose(recon, 64 * 64 * 3 * 0.01, rtol=1e-5)
+    np.testing.assert_allclose(loss, recon + kl)
+
+
+def test_reparameterize_moments():
+    noise = np.random.default_rng(0).standard_normal((100_000, 1)).astype(np.float32)
+    z = reparameterize(tf.constant(2.0), tf.constant(np.log(9.0), tf.float32), noise).numpy()
+    np.testing.assert_allclose([z.mean(), z.std()], [2, 3], rtol=0.02)
+
+
+def test_weights_round_trip(tmp_path):
+    a, b = ConvVAE(8), ConvVAE(8)
+    x = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+    runs.save_weights(a, tmp_path / "vae.weights.h5")
+    b.load_weights(tmp_path / "vae.weights.h5")
+    np.testing.assert_array_equal(a(x), b(x))
+
+
+def make_episodes(folder, lengths):
+    """Episodes whose frames carry their own number in their first pixel."""
+    episodes, number = [], 0
+    for seed, steps in enumerate(lengths):
+        obs = np.zeros((steps + 1, 64, 64, 3), np.uint8)
+        for frame in obs:
+            frame[0, 0] = number // 65536, number // 256 % 256, number % 256
+            number += 1
+        nothing = np.zeros(steps, np.float32)
+        episode = Episode(obs, np.zeros((steps, 3), np.float32), nothing, np.True_, np.False_)
+        save_episode(folder / f"{seed}.npz", episode)
+        episodes.append((folder / f"{seed}.npz", steps))
+    return episodes
+
+
+def numbers(frames):
+    return (frames[:, 0, 0].astype(int) @ [65536, 256, 1]).tolist()
+
+
+def test_an_epoch_streams_every_frame_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("vae.data.POOL_FRAMES", 40)
+    episodes = make_episodes(tmp_path, [12, 30, 7, 25, 19])
+    total = frame_count(episodes, 0)
+    seen = [n for b in batches(episodes, 7, np.random.default_rng(0)) for n in numbers(b)]
+    assert len(seen) == len(set(seen)) == total // 7 * 7
+    again = [n for b in batches(episodes, 7, np.random.default_rng(0)) for n in numbers(b)]
+    assert seen == again != sorted(seen)
+
+
+def test_max_frames_caps_each_episode(tmp_path):
+    episodes = make_episodes(tmp_path, [12, 30])
+    seen = [
+        n for b in batches(episodes, 5, np.random.default_rng(0), max_frames=5) for n in numbers(b)
+    ]
+    assert len(seen) == frame_count(episodes, 5) == 10
+    assert sum(n <= 12 for n in seen) == 5
+
+
+def test_a_damaged_episode_stops_the_stream_unless_skipped(tmp_path):
+    episodes = make_episodes(tmp_path, [12, 30])
+    data = episodes[0][0].read_bytes()
+    episodes[0][0].write_bytes(data[: len(data) // 2])
+    with pytest.raises(runs.RunError, match="0.npz"):
+        list(batches(episodes, 5, np.random.default_rng(0)))
+    assert len(list(batches(episodes, 5, np.random.default_rng(0), skip_bad=True))) == 6
