@@ -22,12 +22,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from runs import RunError
 
 # What an MPI launcher says of itself in the environment of the ranks that it starts.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS")
 RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
 LAUNCHED = "WORLD_MODELS_LAUNCHED"
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def cores() -> int:
@@ -66,7 +69,7 @@ def launch(workers: int) -> None:
     # An mpirun without -n has left its own marks, which the one started here must not see.
     mine = ("PMI_", "PMIX_", "HYDI_", "MPI_LOCAL", "MPIR_", "OMPI_", "PRTE_")
     env = {k: v for k, v in os.environ.items() if not k.startswith(mine)}
-    env[LAUNCHED] = "1"
+    env |= {LAUNCHED: "1"} | dict.fromkeys(THREADS, "1")
     command = [mpirun, "-n", str(workers + 1), sys.executable, *sys.orig_argv[1:]]
     sys.stdout.flush()
     os.execve(mpirun, command, env)
@@ -124,8 +127,7 @@ def pool() -> Iterator[Pool | None]:
 
     One thread a rank. With one rank, tasks run in this process.
     """
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+    threadpool_limits(1)  # NumPy's, whose threads would spin against the other ranks
     # An mpirun of another MPI than mpi4py's would start N lone copies over one log.
     warnings.filterwarnings("error", message="suspicious MPI")
     if given_ranks() > 1:
