@@ -14,6 +14,7 @@ import dataclasses
 import difflib
 import json
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
@@ -231,6 +232,15 @@ PRESETS: dict[str, dict[str, Config]] = {
 }
 
 
+# What MPI launchers call a process's rank in its environment.
+RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
+
+
+def rank() -> int:
+    """This process's MPI rank, without starting MPI; only rank 0 speaks to the user."""
+    return next((int(os.environ[name]) for name in RANKS if name in os.environ), 0)
+
+
 class OptionParser(argparse.ArgumentParser):
     """argparse whose errors are one sentence, with the nearest name for an unknown option."""
 
@@ -247,7 +257,7 @@ class OptionParser(argparse.ArgumentParser):
             name = message.split("argument", 1)[1].split(":")[0].strip()
             message = f"unknown {name} {bad!r}; choose from {options}"
             message += f" (did you mean {near[0]}?)" if near else ""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, "" if rank() else f"{self.prog}: error: {message}\n")
 
 
 def add_options(parser: argparse.ArgumentParser, section: type, defaults: Any) -> None:

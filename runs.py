@@ -46,7 +46,7 @@ def cli(main: Callable[[], None]) -> None:
     try:
         main()
     except RunError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(1 if config.rank() else f"error: {error}")
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)

@@ -160,8 +160,6 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
         antithetic=options.antithetic,
         seed=options.seed,
     )
-    runs.require(path, "vae", "vae.weights.h5")
-    runs.require(path, "rnn", "rnn.weights.h5")
     folder = runs.claim(run, "controller", cfg)
     runs.sweep(folder)
     state = restore(
@@ -228,6 +226,9 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
 
 def main() -> None:
     run, cfg = config.parse("controller", __doc__)
+    path = runs.folder(run)
+    runs.require(path, "vae", "vae.weights.h5")
+    runs.require(path, "rnn", "rnn.weights.h5")
     workers.launch(cfg.controller.workers)
     with workers.pool() as pool:
         if pool is not None:

@@ -28,7 +28,6 @@ from runs import RunError
 
 # What an MPI launcher says of itself in the environment of the ranks that it starts.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS")
-RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
 LAUNCHED = "WORLD_MODELS_LAUNCHED"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -38,11 +37,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def rank() -> int:
-    """This process's MPI rank, without starting MPI."""
-    return next((int(os.environ[name]) for name in RANKS if name in os.environ), 0)
 
 
 def given_ranks() -> int:
@@ -130,8 +124,6 @@ def pool() -> Iterator[Pool | None]:
     threadpool_limits(1)  # NumPy's, whose threads would spin against the other ranks
     # An mpirun of another MPI than mpi4py's would start N lone copies over one log.
     warnings.filterwarnings("error", message="suspicious MPI")
-    if given_ranks() > 1:
-        sys.excepthook = abort
     from mpi4py import MPI
     from mpi4py.futures import MPICommExecutor
 
@@ -175,3 +167,7 @@ def clock(seconds: float) -> str:
     """Write seconds as 1:02:03 or 2:03."""
     hours, rest = divmod(int(seconds), 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+if given_ranks() > 1:  # a rank that fails before its first task must not leave the others waiting
+    sys.excepthook = abort

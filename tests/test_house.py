@@ -1,0 +1,179 @@
+"""The house: imports flow one way, --help is quick and complete, files are safe."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import config
+import runs
+from tests.conftest import ROOT, command
+
+ORDER = ["config", "runs", "workers", "envs", "record", "vae", "series", "rnn", "controller"]
+# Recording what a trained agent plays closes the circle: its import is deferred to that moment.
+EXCEPTIONS = {("record/extract.py", "controller")}
+
+
+def imported(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {a.name.split(".")[0] for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_imports_flow_one_way():
+    for i, room in enumerate(ORDER):
+        files = (ROOT / room).rglob("*.py") if (ROOT / room).is_dir() else [ROOT / f"{room}.py"]
+        for file in files:
+            later = imported(file) & {*ORDER[i + 1 :], "train", "evaluate"}
+            name = str(file.relative_to(ROOT))
+            assert not {x for x in later if (name, x) not in EXCEPTIONS}, (name, later)
+
+
+def test_importing_config_is_cheap():
+    code = "import sys, config, runs, workers; print({'tensorflow', 'mpi4py'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
+
+
+STAGES = {
+    "record": ("-m", "record.extract"),
+    "vae": ("-m", "vae.train"),
+    "series": ("-m", "series.encode"),
+    "rnn": ("-m", "rnn.train"),
+    "controller": ("train.py",),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_explains_every_option(stage, tmp_path):
+    text = command(*STAGES[stage], "--help", cwd=tmp_path).stdout
+    for field in dataclasses.fields(config.STAGES[stage]):
+        assert "--" + field.name.replace("_", "-") in text
+        assert field.metadata["help"]
+    assert not list(tmp_path.iterdir())
+
+
+WRONG = {
+    ("--episods", "3"): "did you mean --episodes?",
+    ("--engine", "fastt"): "did you mean fast?",
+    ("--episodes", "many"): "invalid int value",
+    ("--preset", "tiny"): "choose from",
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_wrong_option_is_one_sentence(words, tmp_path):
+    done = command("-m", "record.extract", "carracing", *words, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1 and WRONG[words] in done.stderr
+
+
+def test_a_wrong_game_names_the_games(tmp_path):
+    done = command("train.py", "carracin", cwd=tmp_path, check=False)
+    assert done.returncode == 2 and "did you mean carracing?" in done.stderr
+
+
+@pytest.mark.parametrize("stage", ["vae", "series", "rnn", "controller"])
+def test_a_missing_stage_says_what_to_run_first(stage, tmp_path):
+    words = (*STAGES[stage], "carracing", "--preset", "toy")
+    done = command(*words, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("error")]
+    assert "first" in line and "Traceback" not in done.stderr
+
+
+def test_a_missing_run_names_the_nearest(toy):
+    done = command("evaluate.py", "log/toi", cwd=toy, check=False)
+    assert done.returncode == 1 and "did you mean toy?" in done.stderr
+
+
+def test_a_stage_refuses_other_options(toy):
+    for stage, words in {"vae": ("--z-size", "8"), "rnn": ("--hidden-size", "8")}.items():
+        done = command(*STAGES[stage], "carracing", "--run", "toy", *words, cwd=toy, check=False)
+        assert done.returncode == 1 and "was made with" in done.stderr
+    done = command(
+        "train.py", "carracing", "--run", "toy", "--preset", "full", cwd=toy, check=False
+    )
+    assert done.returncode == 2 and "has preset toy" in done.stderr
+
+
+def test_series_of_another_v_is_refused(toy, monkeypatch, tmp_path):
+    from series.data import load_series
+
+    monkeypatch.chdir(toy)
+    copy = tmp_path / "copy"
+    for name in ("vae/vae.weights.h5", "series/series.npz"):
+        (copy / name).parent.mkdir(parents=True)
+        (copy / name).write_bytes((Path("log/toy") / name).read_bytes())
+    assert len(load_series(copy)) == 4
+    with open(copy / "vae/vae.weights.h5", "ab") as file:
+        file.write(b"x")
+    with pytest.raises(runs.RunError, match="another V"):
+        load_series(copy)
+
+
+def test_replacing_leaves_the_old_file_if_writing_fails(tmp_path):
+    file = tmp_path / "a.json"
+    runs.write_json(file, [1])
+    with pytest.raises(RuntimeError), runs.replacing(file) as out:
+        out.write(b"half")
+        raise RuntimeError
+    assert file.read_text() == "[\n 1\n]\n" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_disk_full_is_one_sentence(tmp_path):
+    """/dev/full stands for a disk without space: the kernel answers ENOSPC to any write."""
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")  # only Linux has one
+    code = (
+        "import runs\ndef main():\n    with open('/dev/full', 'wb') as f:\n        f.write(b'x')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code + "runs.cli(main)"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "no space left on device" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_metrics_drop_a_torn_line_and_what_is_written_again(tmp_path):
+    metrics = runs.Metrics(tmp_path, "step")
+    for step in (1, 2, 3):
+        metrics.write(step=step)
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 4, "lo')
+    assert [r["step"] for r in runs.read_metrics(tmp_path / "metrics.jsonl")] == [1, 2, 3]
+    runs.Metrics(tmp_path, "step", start=3).write(step=3, again=True)
+    rows = runs.read_metrics(tmp_path / "metrics.jsonl")
+    assert rows == [{"step": 1}, {"step": 2}, {"step": 3, "again": True}]
+
+
+def test_checkpoints_refuse_another_model(tmp_path):
+    import keras
+
+    a, b = keras.Variable(np.ones((2, 3))), keras.Variable(np.zeros((3, 2)))
+    runs.save_checkpoint(tmp_path / "c.npz", [a], epoch=3)
+    a.assign(np.zeros((2, 3)))
+    assert runs.load_checkpoint(tmp_path / "c.npz", [a]) == {"epoch": 3}
+    assert a.numpy().sum() == 6
+    with pytest.raises(runs.RunError, match="another model"):
+        runs.load_checkpoint(tmp_path / "c.npz", [b])
+    with pytest.raises(runs.RunError, match="another model"):
+        runs.load_checkpoint(tmp_path / "c.npz", [a, b])
+
+
+def test_split_keeps_held_out_episodes_held_out():
+    train, held = runs.split(list(range(100)), 0.05)
+    more, still = runs.split(list(range(200)), 0.05)
+    assert len(held) == 5 and set(held) <= set(still) and not set(more) & set(held)
+    with pytest.raises(runs.RunError, match="too few"):
+        runs.split([1, 2], 0.05)

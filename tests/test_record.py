@@ -1,0 +1,92 @@
+"""Recording: the format, its alignment, and everything that can be wrong with a file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import runs
+from envs import carracing
+from record.episodes import Episode, episode_length, list_episodes, load_episode, save_episode
+from record.extract import play
+from record.policies import NOISE
+
+
+def make_policy(name, seed):
+    rng = np.random.default_rng(seed)
+    return NOISE[name](carracing.ACTION_LOW, carracing.ACTION_HIGH, rng)
+
+
+@pytest.mark.parametrize("name", sorted(NOISE))
+def test_policies_stay_in_the_action_space_and_follow_their_seed(name):
+    policy, again = make_policy(name, 1), make_policy(name, 1)
+    actions = np.stack([policy(None, t) for t in range(500)])
+    assert (actions >= carracing.ACTION_LOW).all() and (actions <= carracing.ACTION_HIGH).all()
+    np.testing.assert_array_equal(actions, [again(None, t) for t in range(500)])
+    assert actions.std(0)[0] > 0.2
+
+
+def test_an_episode_holds_what_the_policy_saw_chose_and_earned():
+    games = carracing.CarRacing(1, "fast", max_steps=25)
+    seen, chosen = [], []
+    noise = make_policy("brownian", 0)
+
+    def policy(obs, t):
+        seen.append(obs)
+        chosen.append(noise(obs, t))
+        return chosen[-1]
+
+    episode = play(games, policy, seed=3)
+    assert len(episode) == 25 and episode.truncated and not episode.terminated
+    np.testing.assert_array_equal(episode.obs[:-1], seen)
+    np.testing.assert_array_equal(episode.action, chosen)
+    game = carracing.make("fast")
+    frame, _ = game.reset(seed=3)
+    for t in range(25):
+        np.testing.assert_array_equal(episode.obs[t], carracing.see(frame))
+        frame, reward, *_ = game.step(np.asarray(chosen[t], np.float64))
+        assert episode.reward[t] == np.float32(reward)
+    np.testing.assert_array_equal(episode.obs[25], carracing.see(frame))
+
+
+def an_episode(steps=9):
+    rng = np.random.default_rng(0)
+    return Episode(
+        obs=rng.integers(0, 256, (steps + 1, 64, 64, 3), dtype=np.uint8),
+        action=rng.normal(size=(steps, 3)).astype(np.float32),
+        reward=rng.normal(size=steps).astype(np.float32),
+        terminated=np.bool_(True),
+        truncated=np.bool_(False),
+    )
+
+
+def test_episode_round_trip(tmp_path):
+    episode = an_episode()
+    save_episode(tmp_path / "7.npz", episode)
+    loaded = load_episode(tmp_path / "7.npz")
+    for name in ("obs", "action", "reward", "terminated", "truncated"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(episode, name))
+    assert episode_length(tmp_path / "7.npz") == 9
+    assert [p.name for p in tmp_path.iterdir()] == ["7.npz"]
+
+
+def test_damaged_and_foreign_files_are_named(tmp_path):
+    save_episode(tmp_path / "1.npz", an_episode())
+    whole = (tmp_path / "1.npz").read_bytes()
+    (tmp_path / "2.npz").write_bytes(whole[: len(whole) * 2 // 3])
+    (tmp_path / "3.npz").write_bytes(b"")
+    np.savez(tmp_path / "4.npz", x=np.zeros(3))
+    np.savez(tmp_path / "5.npz", obs=np.zeros((5, 96, 96, 3), np.uint8))
+    np.savez(tmp_path / "6.npz", obs=np.array([{}], dtype=object))
+    for i in range(2, 7):
+        for read in (episode_length, load_episode):
+            with pytest.raises(runs.RunError, match=f"{i}.npz"):
+                read(tmp_path / f"{i}.npz")
+    with pytest.raises(runs.RunError, match="--skip-bad"):
+        list_episodes(tmp_path)
+    assert [p.name for p, _ in list_episodes(tmp_path, skip_bad=True)] == ["1.npz"]
+
+
+def test_no_episodes_is_one_sentence(tmp_path):
+    with pytest.raises(runs.RunError, match="record.extract"):
+        list_episodes(tmp_path)
