@@ -119,7 +119,9 @@ def policies(source: str, noise: float):
             nonlocal h, c
             draw = rng.standard_normal((1, agent.z_size)).astype(np.float32)
             action, h, c, _ = agent.act(tf.constant(obs[None]), h, c, weights, tf.constant(draw))
-            return action.numpy()[0] + spread * rng.standard_normal(3).astype(np.float32)
+            # Cauchy weights now and then overflow: such a network lets go of the controls.
+            action = action.numpy()[0] if source else np.nan_to_num(action.numpy()[0])
+            return action + spread * rng.standard_normal(3).astype(np.float32)
 
         return act
 

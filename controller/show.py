@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import tensorflow as tf
 
 import runs
 from controller.agent import Agent, control, features, squash
@@ -68,7 +69,7 @@ def in_dream(
     agent: Agent, dream: Dream, params: np.ndarray, seed: int, keys: Keys | None
 ) -> Iterator[np.ndarray]:
     """Play one dream; the keyboard drives if `keys` is given."""
-    z = dream.begin(1, (seed, 0))
+    z = dream.begin(1, tf.constant([seed, 0]))
     h, c = agent.rnn.zero_state(1)
     weights = params[None].astype(np.float32)
     total = 0.0
@@ -77,7 +78,7 @@ def in_dream(
         action = action if keys is None else keys()[None]
         picture = big(decode(agent, z), 800, 400)
         yield write_on(picture, f"dream {seed}   step {t}   return {total:.0f}")
-        z, (h, c), reward, ended = dream.advance(z, (h, c), action, (seed, 2 * t + 2))
+        z, (h, c), reward, ended = dream.advance(z, (h, c), action, tf.constant([seed, 2 * t + 2]))
         total += float(reward[0])
         if bool(ended[0]):
             return

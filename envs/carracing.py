@@ -12,6 +12,8 @@ import os
 import cv2
 import numpy as np
 
+from runs import RunError
+
 ACTION_SIZE = 3
 ACTION_LOW = np.array([-1.0, 0.0, 0.0], np.float32)  # steer, gas, brake
 ACTION_HIGH = np.array([1.0, 1.0, 1.0], np.float32)
@@ -74,7 +76,12 @@ class CarRacing:
 
         Returns:
             reward float32 (n,), terminated bool (n,), truncated bool (n,).
+
+        Raises:
+            RunError: an action is not finite (Box2D would fly apart).
         """
+        if not np.isfinite(actions[alive]).all():
+            raise RunError("the agent's action is not finite: its V, M or C is broken")
         n = len(self.games)
         reward = np.zeros(n, np.float32)
         terminated, truncated = np.zeros(n, bool), np.zeros(n, bool)

@@ -1,0 +1,211 @@
+"""C, the agent, rollouts, the logs, evaluation and pictures, on a real toy run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import config
+import runs
+from controller.agent import Agent, control, features, load_agent, load_controller, squash
+from controller.model import count_params, layer_sizes
+from controller.rollout import padded, rollout
+from envs import carracing
+from rnn.model import MDNRNN
+from tests.conftest import command
+from train import training_seeds
+from vae.model import ConvVAE
+
+COUNTS = {"z": 99, "zh": 867, "zc": 867, "zch": 1635, "z-hidden": 1443}
+
+
+@pytest.mark.parametrize("inputs", COUNTS)
+def test_parameter_counts_are_the_originals(inputs):
+    assert count_params(layer_sizes(inputs, 32, 256, 3)) == COUNTS[inputs]
+
+
+def test_control_is_tanh_of_bias_first_then_matrix():
+    rng = np.random.default_rng(0)
+    params, x = rng.normal(size=(5, 99)), rng.normal(size=(5, 32))
+    got = control(tf.constant(x, tf.float32), tf.constant(params, tf.float32), [32, 3])
+    want = [np.tanh(v @ p[3:].reshape(32, 3) + p[:3]) for v, p in zip(x, params, strict=True)]
+    np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+def test_squash_gives_carracings_ranges():
+    raw = tf.constant([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0], [0.0, 0.0, -0.5]])
+    np.testing.assert_allclose(squash(raw), [[-1, 0, 0], [1, 1, 1], [0, 0.5, 0]])
+
+
+def test_features_hold_what_their_name_says():
+    z, h, c = tf.fill((1, 2), 1.0), tf.fill((1, 3), 2.0), tf.fill((1, 3), 3.0)
+    want = {
+        "z": [1, 1],
+        "z-hidden": [1, 1],
+        "zh": [1, 1, 2, 2, 2],
+        "zc": [1, 1, 3, 3, 3],
+        "zch": [1, 1, 3, 3, 3, 2, 2, 2],
+    }
+    for name, values in want.items():
+        assert features(name, z, h, c).numpy()[0].tolist() == values
+
+
+def make_agent(inputs="zh", z_mode="sample"):
+    tf.keras.utils.set_random_seed(0)
+    return Agent(ConvVAE(4), MDNRNN(4, 3, 8), inputs, z_mode)
+
+
+@pytest.mark.parametrize("inputs", COUNTS)
+def test_a_rollout_is_the_same_alone_and_in_a_batch(inputs):
+    """An oracle: one game at a time, written as a plain loop."""
+    agent = make_agent(inputs)
+    params = np.random.default_rng(1).normal(0, 0.3, (5, agent.num_params)).astype(np.float32)
+    seeds = np.arange(5) + 10
+    got = rollout(agent, carracing.CarRacing(3, "fast", 12), params, seeds)
+    for j, seed in enumerate(seeds):
+        game = carracing.make("fast")
+        frame, _ = game.reset(seed=int(seed))
+        h, c = agent.rnn.zero_state(1)
+        rng, total = np.random.default_rng([seed, 2]), 0.0
+        for _ in range(12):
+            x = carracing.see(frame)[None].astype(np.float32) / 255
+            mu, logvar = agent.vae.encode(x)
+            z = mu + np.exp(logvar / 2) * rng.standard_normal((1, 4), np.float32)
+            seen = features(inputs, z, h, c)
+            action = squash(control(seen, params[j : j + 1], agent.sizes))
+            h, c = agent.rnn.step(z, action, (h, c))
+            frame, reward, *_ = game.step(action.numpy()[0].astype(np.float64))
+            total += reward
+        np.testing.assert_allclose(got.returns[j], total, atol=0.02)
+        assert got.lengths[j] == 12
+
+
+def test_z_mode_mean_ignores_the_noise():
+    agent = make_agent(z_mode="mean")
+    obs = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    params = np.ones((2, agent.num_params), np.float32)
+    h, c = (x.numpy() for x in agent.rnn.zero_state(2))
+    noise = np.random.default_rng(0).standard_normal((2, 2, 4)).astype(np.float32)
+    a, b = (agent.act(obs, h, c, params, n)[3].numpy() for n in noise)
+    np.testing.assert_array_equal(a, b)
+
+
+def test_padded_rows():
+    assert padded(np.array([4])).tolist() == [4]
+    assert padded(np.array([1, 2, 5])).tolist() == [1, 2, 5, 5]
+
+
+def test_training_tracks_are_no_others():
+    options = config.Controller(population=6, episodes=3)
+    seeds = training_seeds(options, 4)
+    assert seeds.shape == (6, 3) and (seeds >= config.TRAIN_SEEDS).all()
+    np.testing.assert_array_equal(seeds[:3], seeds[3:])  # antithetic
+    assert len(np.unique(seeds[:3])) == 9
+    assert not np.intersect1d(seeds, training_seeds(options, 5)).size
+    common = training_seeds(config.Controller(population=6, episodes=3, common_seeds=True), 4)
+    assert (common == common[0]).all()
+    assert config.EVAL_SEEDS + 100_000 < config.TEST_SEEDS < config.TRAIN_SEEDS - 100_000
+
+
+def test_logs_are_the_originals(in_toy):
+    folder = in_toy / "controller"
+    base = "carracing.cma.1.4"
+    read = {p.name: json.loads(p.read_text()) for p in folder.glob(f"{base}*.json")}
+    assert set(read) == {
+        base + s for s in (".json", ".hist.json", ".log.json", ".best.json", ".hist_best.json")
+    }
+    hist = read[base + ".hist.json"]
+    assert [row[0] for row in hist] == [1, 2] and all(len(row) == 9 for row in hist)
+    assert all(row[3] <= row[2] <= row[4] for row in hist)
+    assert all(row[7] == row[8] == 21 for row in hist)  # steps + 1
+    params, best = read[base + ".best.json"]
+    saved = runs.read_npz(folder / "controller.npz")
+    np.testing.assert_allclose(saved["params"], params, atol=1e-4)
+    assert best == max(row[1] for row in read[base + ".log.json"])
+    row = read[base + ".hist_best.json"][0]
+    assert len(row) == 10 and row[2::2] == ["improvement", "curr", "prev", "best"]
+
+
+@pytest.mark.parametrize("optimizer", ["openes", "pepg", "ses", "ga"])
+def test_every_optimizer_evolves(optimizer, toy, tmp_path):
+    from tests.test_workers import copy_run
+
+    run = copy_run(toy, tmp_path, "vae", "rnn")
+    words = ("train.py", "carracing", "--run", "toy", "--optimizer", optimizer, "--workers", "1")
+    command(*words, "--generations", "2", "--cap-time", "--retrain", cwd=tmp_path)
+    (hist,) = (run / "controller").glob(f"carracing.{optimizer}.1.4.hist.json")
+    assert len(json.loads(hist.read_text())) == 2
+
+
+def test_evaluation_writes_an_honest_result(toy):
+    words = ("evaluate.py", "log/toy", "--episodes", "2", "--baselines", "--workers", "1")
+    done = command(*words, cwd=toy)
+    result = json.loads((toy / "log/toy/result.json").read_text())
+    assert {"mean", "std", "median", "min", "max", "wall_hours", "versions"} <= set(result)
+    assert result["episodes"] == len(result["scores"]) == 2 and result["engine"] == "gymnasium"
+    assert result["seeds"] == [config.TEST_SEEDS, config.TEST_SEEDS + 1]
+    assert set(result["baselines"]) == {"random", "full-throttle"}
+    assert "full-throttle" in done.stdout and result["command"].endswith("--workers 1")
+    command("evaluate.py", "log/toy", "--episodes", "1", "--engine", "fast", cwd=toy)
+    assert json.loads((toy / "log/toy/result.json").read_text())["episodes"] == 2
+    assert json.loads((toy / "log/toy/result-1.json").read_text())["engine"] == "fast"
+
+
+def test_evaluation_plays_the_genuine_game(in_toy):
+    path, cfg = runs.find("toy")
+    agent, params = load_agent(path, cfg), load_controller(path)
+    scores = [
+        rollout(agent, carracing.CarRacing(1, engine, 30), params[None], np.array([3])).returns[0]
+        for engine in ("gymnasium", "fast")
+    ]
+    np.testing.assert_allclose(*scores, atol=15)
+
+
+def test_videos_of_the_game_and_the_dream(toy, monkeypatch):
+    monkeypatch.setattr(carracing, "MAX_STEPS", 20)
+    monkeypatch.chdir(toy)
+    from controller.show import in_dream, in_game, save_video
+    from rnn.dream import load_dream
+
+    path, cfg = runs.find("toy")
+    agent, params = load_agent(path, cfg), load_controller(path)
+    dream = load_dream(path, cfg, max_steps=15, done_threshold=0.999999)
+    scenes = {
+        "drive.mp4": in_game(agent, params, 1, None),
+        "dream.mp4": in_dream(agent, dream, params, 1, None),
+    }
+    for name, pictures in scenes.items():
+        count = save_video(pictures, path / name)
+        frames = imageio.imread(path / name)
+        assert frames.shape == (count, 400, 800, 3) and frames.std() > 5
+        assert count == (20 if name == "drive.mp4" else 15)
+
+
+def test_a_window_without_a_display_is_one_sentence(toy, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    done = command("evaluate.py", "log/toy", "--play", cwd=toy, check=False)
+    assert done.returncode == 1 and "no display" in done.stderr and "--video" in done.stderr
+
+
+def test_pictures_of_a_run(toy):
+    command("-m", "controller.plot", "log/toy", cwd=toy)
+    for name in ("training", "training.wall", "losses", "reconstructions", "dreams"):
+        assert imageio.imread(Path(toy) / "log" / "toy" / f"{name}.png").std() > 5
+
+
+@pytest.mark.parametrize("policy", ["random-network", "controller"])
+def test_recording_what_an_agent_plays(policy, toy):
+    source = ("--source", "toy") if policy == "controller" else ()
+    words = ("-m", "record.extract", "carracing", "--preset", "toy", "--run", policy)
+    more = ("--policy", policy, "--episodes", "1", "--workers", "1", *source)
+    command(*words, *more, cwd=toy)
+    from record.episodes import load_episode
+
+    episode = load_episode(toy / "log" / policy / "record" / "0.npz")
+    assert len(episode) == 60 and episode.action.std(0).max() > 0
