@@ -88,7 +88,8 @@ def main() -> None:
         optimizer.build(vae.trainable_variables)
         step, _ = make_steps(vae, optimizer, config.VAE())
         steps[f"ours, {name}"] = lambda step=step: step(obs[:100], (0, 0)).numpy()
-        encoders[f"ours, {name}"] = lambda encode=make_encoder(vae, 256): encode(obs)
+        encode = make_encoder(vae, 256)
+        encoders[f"ours, {name}"] = lambda encode=encode: encode(obs)
     if torch:
         steps["PyTorch, float32"] = torch_step(torch, obs[:100])
         encoders["PyTorch, float32"] = torch_encode(torch, obs)

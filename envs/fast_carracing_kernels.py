@@ -362,7 +362,7 @@ def add_polygon(mask, cover, tint, px, py, n, colour, shade):
 
 @jit
 def to_screen(lx, ly, zoom, px, py, i):
-    """Write a point of the hull's frame as point i, in flipped screen pixels as pygame cuts them."""
+    """Write a point of the hull's frame as point i, in flipped screen pixels, cut as pygame does."""
     px[i] = int(CAMERA_X + lx * zoom) - CAR_X
     py[i] = SCREEN_H - 1 - int(CAMERA_Y + ly * zoom) - CAR_Y
 
