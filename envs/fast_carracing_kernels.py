@@ -362,7 +362,7 @@ def add_polygon(mask, cover, tint, px, py, n, colour, shade):
 
 @jit
 def to_screen(lx, ly, zoom, px, py, i):
-    """Write a point of the hull's frame as point i, in flipped screen pixels, cut as pygame does."""
+    """Write a point of the hull's frame as point i, in flipped pixels, cut as pygame does."""
     px[i] = int(CAMERA_X + lx * zoom) - CAR_X
     py[i] = SCREEN_H - 1 - int(CAMERA_Y + ly * zoom) - CAR_Y
 
@@ -386,7 +386,8 @@ def draw_car(out, hull_mask, hull_cover, hull_red, zoom, anchors, wheel, turn, p
 
     Args:
         anchors: float64 (4, 2), the wheels' places on the hull; wheel: half width and radius.
-        turn: float64 (4,), the wheels' angles to the hull; phase: float64 (4,), how far they rolled.
+        turn: float64 (4,), the wheels' angles to the hull.
+        phase: float64 (4,), how far they rolled.
     """
     mask = hull_mask.copy()
     cover = hull_cover.copy()
