@@ -139,7 +139,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 def sweep(path: Path) -> None:
     """Delete temporary files that a killed process left in a folder."""
-    for file in [*path.glob(".*.tmp"), *path.glob(".*.tmp.*")]:
+    for file in [*path.rglob(".*.tmp"), *path.rglob(".*.tmp.*")]:
         file.unlink(missing_ok=True)
 
 

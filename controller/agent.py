@@ -70,6 +70,7 @@ class Agent:
             action (n, A), the next h and c, and z.
         """
         mu, logvar = self.vae.encode(pixels(obs))
+        logvar = tf.clip_by_value(logvar, -20.0, 20.0)  # random weights overflow; trained never do
         z = reparameterize(mu, logvar, noise) if self.sample else mu
         action = squash(control(features(self.inputs, z, h, c), params, self.sizes))
         if self.uses_rnn:
