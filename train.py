@@ -38,12 +38,12 @@ def team(path: Path, cfg: config.Config):
 
 
 def play(path: Path, cfg: config.Config, max_steps: int, params: np.ndarray, seeds: np.ndarray):
-    """Play jobs in this worker; see controller/rollout.py."""
+    """Play jobs in this worker: (returns, lengths), see controller/rollout.py."""
     agent, games = team(path, cfg)
     from controller.rollout import rollout
 
     games.max_steps = max_steps
-    return rollout(agent, games, params, seeds)
+    return tuple(rollout(agent, games, params, seeds))  # plain: rank 0 needs no TensorFlow
 
 
 def play_all(pool, path, cfg, params: np.ndarray, seeds: np.ndarray, max_steps: int):
