@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 
-import cv2
 import numpy as np
 
 from runs import RunError
@@ -19,7 +18,6 @@ ACTION_LOW = np.array([-1.0, 0.0, 0.0], np.float32)  # steer, gas, brake
 ACTION_HIGH = np.array([1.0, 1.0, 1.0], np.float32)
 FULL_THROTTLE = np.array([0.0, 1.0, 0.0], np.float32)
 MAX_STEPS = 1000
-PLAYFIELD_ROWS = 84  # the rows below hold the indicator bar
 SOLVED = 900
 
 
@@ -33,13 +31,8 @@ def make(engine: str = "fast", **options):
         import envs.fast_carracing  # registers the id
 
         assert envs.fast_carracing
-        return gymnasium.make("FastCarRacing-v3", rows=PLAYFIELD_ROWS, **options).unwrapped
+        return gymnasium.make("FastCarRacing-v3", rows=84, **options).unwrapped
     return gymnasium.make("CarRacing-v3", **options).unwrapped
-
-
-def see(frame: np.ndarray) -> np.ndarray:
-    """Crop a frame (>= 84, 96, 3) to the playfield and scale it to (64, 64, 3), by area."""
-    return cv2.resize(frame[:PLAYFIELD_ROWS], (64, 64), interpolation=cv2.INTER_AREA)
 
 
 class CarRacing:
@@ -53,7 +46,9 @@ class CarRacing:
     action_size = ACTION_SIZE
 
     def __init__(self, n: int, engine: str = "fast", max_steps: int = MAX_STEPS, **options):
-        cv2.setNumThreads(1)
+        from envs.scaling import see  # numba takes half a second to load
+
+        self.see = see
         self.games = [make(engine, **options) for _ in range(n)]
         self.max_steps = min(max_steps, MAX_STEPS)
         self.steps = np.zeros(n, int)
@@ -63,7 +58,7 @@ class CarRacing:
         """Start game i anew on the track of `seed`."""
         frame, _ = self.games[i].reset(seed=int(seed))
         self.steps[i] = 0
-        self.obs[i] = see(frame)
+        self.obs[i] = self.see(frame)
 
     def step(
         self, actions: np.ndarray, alive: np.ndarray
@@ -90,7 +85,7 @@ class CarRacing:
             frame, reward[i], terminated[i], _, _ = self.games[i].step(actions[i])
             self.steps[i] += 1
             truncated[i] = self.steps[i] >= self.max_steps and not terminated[i]
-            self.obs[i] = see(frame)
+            self.obs[i] = self.see(frame)
         return reward, terminated, truncated
 
     def close(self) -> None:

@@ -16,7 +16,6 @@ from gymnasium.envs.box2d.car_dynamics import SIZE
 from .fast_carracing_kernels import (
     FAR,
     FIELD_ROWS,
-    INDEX,
     NEAR,
     OBS_W,
     PAD,
@@ -26,10 +25,10 @@ from .fast_carracing_kernels import (
     SCREEN_W,
     draw_field,
     erase,
-    grow,
     jit,
     paint,
-    spans,
+    part,
+    touch,
 )
 
 FIELD = car_racing.PLAYFIELD
@@ -71,10 +70,10 @@ def shades(n: int) -> np.ndarray:
     """Return what a sum of n samples looks like: uint8 (255 * n + 1,).
 
     Even surfaces lose two levels in pygame's smoothscale, one in each of two integer divisions;
-    where colours mix, each division loses half a level on average.
+    where colours mix, each division loses a fraction (0.4 a division fits best).
     """
     total = np.arange(255 * n + 1)
-    level = np.where(total % n == 0, total // n - LOSS, np.floor(total / n - LOSS / 2 + 0.5))
+    level = np.where(total % n == 0, total // n - LOSS, np.floor(total / n - 0.8))
     return np.clip(level, 0, 255).astype(np.uint8)
 
 
@@ -106,9 +105,13 @@ class Layer:
 
 @functools.cache
 def layers() -> tuple[Layer, Layer]:
-    """Return the fine and the coarse layer. 6 texels a unit put the grass on texel borders."""
-    fine = Layer(6.0, near=2.6, cross=1.4, far=10.4, widen=0.15)
-    return fine, Layer(1.5, near=2.6, cross=2.6, far=6.0, widen=0.15)
+    """Return the fine and the coarse layer. 6 texels a unit put the grass on texel borders.
+
+    The radii were fitted to Gymnasium's frames: half the diagonal of a pixel is 2.5 texels, but
+    below 1.8 on it a colour hardly counts, and less for two tiles of almost the same grey.
+    """
+    fine = Layer(6.0, near=1.8, cross=0.6, far=8.5, widen=0.2)
+    return fine, Layer(1.5, near=2.6, cross=2.6, far=6.0, widen=0.25)
 
 
 @functools.cache
@@ -123,22 +126,7 @@ def score_picture(text: str) -> np.ndarray:
     return pygame.surfarray.array3d(small).transpose(1, 0, 2).copy()
 
 
-@jit
-def touch(texture, size, scale, field, quad, index, touched, widen):
-    """Give the texels of one tile, which have palette index `index`, the index `touched`."""
-    wide = np.empty((4, 2))
-    grow((quad + field) * scale + PAD, widen, wide)
-    starts, stops = np.empty(size, np.int64), np.empty(size, np.int64)
-    first, end = spans(wide, size, starts, stops)
-    for v in range(first, end):
-        start = np.uint64(v * size + starts[v])
-        for u in range(stops[v] - starts[v]):
-            t = start + np.uint64(u)
-            if texture[t] & INDEX == index:
-                texture[t] = np.uint8((texture[t] & (NEAR | FAR)) | touched)
-
-
-@jit
+@part
 def add_polygon(mask, cover, tint, px, py, n, shade):
     """Fill a polygon behind what `mask` already holds, by pygame.draw.polygon's integer rule.
 
@@ -148,7 +136,9 @@ def add_polygon(mask, cover, tint, px, py, n, shade):
             pixels of the frame, and that times `shade`.
         px, py: int64 (>= n,), corners in screen pixels relative to (CAR_X, CAR_Y).
     """
-    lo, hi = py[:n].min(), py[:n].max()
+    lo = hi = py[0]
+    for i in range(1, n):
+        lo, hi = min(lo, py[i]), max(hi, py[i])
     cuts = np.empty(8, np.int64)
     line = np.empty(CAR_COLS + 1)
     for y in range(max(lo, 0), min(hi, CAR_H - 1) + 1):
@@ -166,7 +156,8 @@ def add_polygon(mask, cover, tint, px, py, n, shade):
                     k -= 1
                 cuts[k] = cut
                 m += 1
-        line[:] = 0.0
+        for c in range(CAR_COLS + 1):
+            line[c] = 0.0
         for k in range(0, m - 1, 2):
             for x in range(max(cuts[k], 0), min(cuts[k + 1], CAR_W - 1) + 1):
                 if not mask[y, x]:
@@ -182,7 +173,7 @@ def add_polygon(mask, cover, tint, px, py, n, shade):
                 tint[r + 1, c] += line[c] * REST_Y[y] * shade
 
 
-@jit
+@part
 def put(px, py, i, lx, ly, zoom):
     """Set corner i to a point of the hull's frame (world units), as pygame cuts it to integers."""
     px[i] = int(CAMERA_X + lx * zoom) - CAR_X
@@ -193,9 +184,12 @@ def put(px, py, i, lx, ly, zoom):
 def draw_hull(mask, cover, red, zoom, polygons, sizes):
     """Cover the pixels around the car with the hull: polygons float64 (4, 8, 2), world units."""
     px, py = np.empty(8, np.int64), np.empty(8, np.int64)
-    mask[:] = 0
-    cover[:] = 0.0
-    red[:] = 0.0
+    for y in range(CAR_H):
+        for x in range(CAR_W):
+            mask[y, x] = 0
+    for i in range(CAR_ROWS + 1):
+        for j in range(CAR_COLS):
+            cover[i, j] = red[i, j] = 0.0
     for m in range(polygons.shape[0]):
         for i in range(sizes[m]):
             put(px, py, i, polygons[m, i, 0], polygons[m, i, 1], zoom)
@@ -223,13 +217,13 @@ def draw_car(words, hull_mask, hull_cover, hull_red, zoom, wheels, turn, phase):
             c1 = np.sign(c1)
         if s2 > 0:
             c2 = np.sign(c2)
-        for part in range(1 if s1 > 0 and s2 > 0 else 0, 2):  # the white mark, then the wheel
-            front, back = (r, -r) if part else (r * c1, r * c2)
+        for body in range(1 if s1 > 0 and s2 > 0 else 0, 2):  # the white mark, then the wheel
+            front, back = (r, -r) if body else (r * c1, r * c2)
             for i in range(4):
                 lx, ly = w if i == 1 or i == 2 else -w, front if i < 2 else back
                 ax, ay = wheels[k, 0] + cos * lx - sin * ly, wheels[k, 1] + sin * lx + cos * ly
                 put(px, py, i, ax, ay, zoom)
-            add_polygon(mask, cover, grey, px, py, 4, 0.0 if part else 75.0)
+            add_polygon(mask, cover, grey, px, py, 4, 0.0 if body else 75.0)
     for i in range(CAR_ROWS):
         for j in range(CAR_COLS):
             if cover[i, j] > 0:
@@ -240,8 +234,8 @@ def draw_car(words, hull_mask, hull_cover, hull_red, zoom, wheels, turn, phase):
                     frame[CAR_ROW + i, at] = int(light + (hull_red[i, j] if k == 0 else 0.0) + 0.5)
 
 
-@jit
-def draw_bar(frame, x0, y0, x1, y1, colour):
+@part
+def draw_bar(frame, x0, y0, x1, y1, r, g, b):
     """Blend a rectangle of screen pixels x0..x1, y0..y1 (both ends included) over a frame."""
     left, right = max(min(x0, x1), 0) / PX, min(max(x0, x1) + 1, SCREEN_W) / PX
     top, bottom = max(min(y0, y1), 0) / PY, min(max(y0, y1) + 1, SCREEN_H) / PY
@@ -249,9 +243,10 @@ def draw_bar(frame, x0, y0, x1, y1, colour):
         high = max(0.0, min(bottom, row + 1) - max(top, row))
         for col in range(int(left), math.ceil(right)):
             area = high * (min(right, col + 1) - max(left, col))
-            for k in range(3):
-                at = 3 * col + k
-                frame[row, at] = int(frame[row, at] * (1 - area) + colour[k] * area + 0.5)
+            at = 3 * col
+            frame[row, at] = int(frame[row, at] * (1 - area) + r * area + 0.5)
+            frame[row, at + 1] = int(frame[row, at + 1] * (1 - area) + g * area + 0.5)
+            frame[row, at + 2] = int(frame[row, at + 2] * (1 - area) + b * area + 0.5)
 
 
 @jit
@@ -266,15 +261,15 @@ def draw_indicators(words, text, speed, omega, steer, gyro):
         for at in range(3 * OBS_W):
             frame[row, at] = text[row - FIELD_ROWS, at // 3, at % 3] if at < 36 else 0
     if abs(speed) > 1e-4:
-        draw_bar(frame, 125, int(800 - (20 + 20 * (0.02 * speed))), 150, 780, (253, 253, 253))
+        draw_bar(frame, 125, int(800 - (20 + 20 * (0.02 * speed))), 150, 780, 253, 253, 253)
     for k in range(4):
         if abs(omega[k]) > 1e-4:
             x, y = 175 + 25 * k, int(800 - (20 + 20 * (0.01 * omega[k])))
-            draw_bar(frame, x, y, x + 25, 780, (0 if k < 2 else 49, 0, 253))
+            draw_bar(frame, x, y, x + 25, 780, 0 if k < 2 else 49, 0, 253)
     if abs(steer) > 1e-4:
-        draw_bar(frame, 500, 720, int((20 - 10.0 * steer) * 25), 760, (0, 253, 0))
+        draw_bar(frame, 500, 720, int((20 - 10.0 * steer) * 25), 760, 0, 253, 0)
     if abs(gyro) > 1e-4:
-        draw_bar(frame, 750, 720, int((30 - 0.8 * gyro) * 25), 760, (253, 0, 0))
+        draw_bar(frame, 750, 720, int((30 - 0.8 * gyro) * 25), 760, 253, 0, 0)
 
 
 class Painter:

@@ -32,16 +32,19 @@ PX, PY = SCREEN_W / OBS_W, SCREEN_H / OBS_H  # a pixel of the frame, in screen p
 CAMERA_X, CAMERA_Y = 500.0, 200.0  # where the hull stands on the screen
 
 
+part = njit(error_model="numpy")  # compiled into the kernels of its own file that call it
+
+
 def jit(function):
     """Compile with numba and keep the machine code on disk if any folder for it is writable."""
     try:
         return njit(cache=True, error_model="numpy")(function)
     except RuntimeError:  # neither __pycache__ nor the user's cache folder is writable
         warnings.warn("numba finds no folder for its cache: kernels compile anew", stacklevel=2)
-        return njit(error_model="numpy")(function)
+        return part(function)
 
 
-@jit
+@part
 def spans(q, size, starts, stops):
     """Find the texels whose centres lie in a convex quad: columns starts[v]..stops[v] of row v.
 
@@ -70,7 +73,7 @@ def spans(q, size, starts, stops):
     return first, end
 
 
-@jit
+@part
 def fill_quad(texture, size, q, keep, value, starts, stops):
     """Set texel = texel & keep | value in a convex quad; see spans."""
     first, end = spans(q, size, starts, stops)
@@ -81,7 +84,7 @@ def fill_quad(texture, size, q, keep, value, starts, stops):
             texture[t] = np.uint8((texture[t] & keep) | value)
 
 
-@jit
+@part
 def band(x0, y0, x1, y1, radius, out):
     """Write into `out` (4, 2) the rectangle of all points within `radius` of a segment."""
     dx, dy = x1 - x0, y1 - y0
@@ -95,7 +98,7 @@ def band(x0, y0, x1, y1, radius, out):
     out[3, 0], out[3, 1] = x1 + ax - ay, y1 + ay + ax
 
 
-@jit
+@part
 def grow(q, by, out):
     """Write into `out` the convex quad `q` with every edge moved outwards by `by`."""
     area = 0.0
@@ -182,6 +185,25 @@ def erase(texture, size, scale, field, quads, far, kinds, rows):
 
 
 @jit
+def touch(texture, size, scale, field, quad, index, touched, widen):
+    """Give the texels of one tile, which have palette index `index`, the index `touched`."""
+    wide = np.empty((4, 2))
+    local = np.empty((4, 2))
+    for i in range(4):
+        local[i, 0] = (quad[i, 0] + field) * scale + PAD
+        local[i, 1] = (quad[i, 1] + field) * scale + PAD
+    grow(local, widen, wide)
+    starts, stops = np.empty(size, np.int64), np.empty(size, np.int64)
+    first, end = spans(wide, size, starts, stops)
+    for v in range(first, end):
+        start = np.uint64(v * size + starts[v])
+        for u in range(stops[v] - starts[v]):
+            t = start + np.uint64(u)
+            if texture[t] & INDEX == index:
+                texture[t] = np.uint8((texture[t] & (NEAR | FAR)) | touched)
+
+
+@part
 def store(words, row, block, left, right):
     """Write four pixels: two pairs, each r | g << 8 | b << 16 in 24 bits, the left pixel low."""
     words[row, 3 * block] = np.uint32(left & 0xFFFFFFFF)
@@ -189,14 +211,14 @@ def store(words, row, block, left, right):
     words[row, 3 * block + 2] = np.uint32(right >> 16)
 
 
-@jit
+@part
 def seen(total, shades):
     """Return the pixel, r | g << 8 | b << 16, that a packed sum of samples looks like."""
     r, g, b = shades[total & LANE], shades[total >> 16 & LANE], shades[total >> 32]
     return np.int64(r) | np.int64(g) << 8 | np.int64(b) << 16
 
 
-@jit
+@part
 def walk(scale, field, x, y, angle, zoom):
     """Return where the frame's corner lies in the texture, and the steps to the right and down."""
     step = scale / zoom

@@ -250,10 +250,10 @@ def lay_kerbs_and_tiles(track, width, border, count, bend):
             if part:
                 side = np.sign(b2 - b1)
                 near, far = side * width, side * (width + border)
-            quads[m, 0] = x1 + near * c1, y1 + near * s1
-            quads[m, 1] = x1 + far * c1, y1 + far * s1
-            quads[m, 2] = x2 + far * c2, y2 + far * s2
-            quads[m, 3] = x2 + near * c2, y2 + near * s2
+            quads[m, 0, 0], quads[m, 0, 1] = x1 + near * c1, y1 + near * s1
+            quads[m, 1, 0], quads[m, 1, 1] = x1 + far * c1, y1 + far * s1
+            quads[m, 2, 0], quads[m, 2, 1] = x2 + far * c2, y2 + far * s2
+            quads[m, 3, 0], quads[m, 3, 1] = x2 + near * c2, y2 + near * s2
             owners[m] = ~i if part else i
             m += 1
     return quads[:m], owners[:m]

@@ -16,6 +16,7 @@ from controller.agent import Agent, control, features, load_agent, load_controll
 from controller.model import count_params, layer_sizes
 from controller.rollout import padded, rollout
 from envs import carracing
+from envs.scaling import see
 from rnn.model import MDNRNN
 from tests.conftest import command
 from train import training_seeds
@@ -73,7 +74,7 @@ def test_a_rollout_is_the_same_alone_and_in_a_batch(inputs):
         h, c = agent.rnn.zero_state(1)
         rng, total = np.random.default_rng([seed, 2]), 0.0
         for _ in range(12):
-            x = carracing.see(frame)[None].astype(np.float32) / 255
+            x = see(frame)[None].astype(np.float32) / 255
             mu, logvar = agent.vae.encode(x)
             z = mu + np.exp(logvar / 2) * rng.standard_normal((1, 4), np.float32)
             seen = features(inputs, z, h, c)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 import runs
 from envs import carracing
+from envs.scaling import see
 from record.episodes import Episode, episode_length, list_episodes, load_episode, save_episode
 from record.extract import play
 from record.policies import NOISE
@@ -43,10 +45,10 @@ def test_an_episode_holds_what_the_policy_saw_chose_and_earned():
     game = carracing.make("fast")
     frame, _ = game.reset(seed=3)
     for t in range(25):
-        np.testing.assert_array_equal(episode.obs[t], carracing.see(frame))
+        np.testing.assert_array_equal(episode.obs[t], see(frame))
         frame, reward, *_ = game.step(np.asarray(chosen[t], np.float64))
         assert episode.reward[t] == np.float32(reward)
-    np.testing.assert_array_equal(episode.obs[25], carracing.see(frame))
+    np.testing.assert_array_equal(episode.obs[25], see(frame))
 
 
 def an_episode(steps=9):
@@ -90,3 +92,10 @@ def test_damaged_and_foreign_files_are_named(tmp_path):
 def test_no_episodes_is_one_sentence(tmp_path):
     with pytest.raises(runs.RunError, match="record.extract"):
         list_episodes(tmp_path)
+
+
+def test_frames_are_scaled_by_area_as_opencv_does():
+    rng = np.random.default_rng(0)
+    for frame in rng.integers(0, 256, (20, 96, 96, 3)).astype(np.uint8):
+        wanted = cv2.resize(frame[:84], (64, 64), interpolation=cv2.INTER_AREA)
+        assert np.array_equal(see(frame), wanted)
