@@ -13,18 +13,11 @@ import math
 
 import gymnasium
 import numpy as np
-from Box2D.b2 import bodyDef, fixtureDef, polygonShape, staticBody
 from gymnasium import spaces
 from gymnasium.envs.box2d.car_racing import (
-    BORDER,
-    BORDER_MIN_COUNT,
     FPS,
     PLAYFIELD,
     SCALE,
-    TRACK_DETAIL_STEP,
-    TRACK_RAD,
-    TRACK_TURN_RATE,
-    TRACK_WIDTH,
     ZOOM,
     CarRacing,
 )
@@ -32,10 +25,7 @@ from gymnasium.error import InvalidAction
 
 from .fast_carracing_drawing import RED, TILE, TILES, WHITE, Painter, draw_indicators, score_picture
 from .fast_carracing_kernels import OBS_W
-from .fast_carracing_physics import Contacts, FastCar, lay_kerbs_and_tiles, lay_track
-
-CHECKPOINTS = 12
-MAX_TRACK = 2500  # steps before laying a track is given up
+from .fast_carracing_physics import Contacts, FastCar
 
 
 class FastCarRacing(CarRacing):
@@ -68,58 +58,24 @@ class FastCarRacing(CarRacing):
         self._ezpickle_kwargs = {"rows": rows}
         self.rows = rows
         self.observation_space = spaces.Box(0, 255, (rows, OBS_W, 3), np.uint8)
-        self.fd_tile = fixtureDef(shape=polygonShape(), isSensor=True)
-        self.tile_body = bodyDef(type=staticBody, fixtures=self.fd_tile)
         self.touched: list[int] = []  # polygons to paint anew before the next frame
         self.painter = Painter()
 
     def _create_track(self) -> bool:
-        """Lay a random track and create its tiles; False if it does not close."""
-        noise = []
-        for _ in range(CHECKPOINTS):
-            angle = self.np_random.uniform(0, 2 * math.pi * 1 / CHECKPOINTS)
-            noise.append((angle, self.np_random.uniform(TRACK_RAD / 3, TRACK_RAD)))
-        self.road = []
-        self.start_alpha = 2 * math.pi * (-0.5) / CHECKPOINTS
-        shape = (TRACK_RAD, TRACK_DETAIL_STEP, TRACK_TURN_RATE, SCALE)
-        track = lay_track(np.array(noise), *shape, self.start_alpha, MAX_TRACK)
-        if self.verbose and len(track):
-            print(f"Track generation: {len(track)}-tiles track")
-        if not len(track):
+        """Lay a random track, as Gymnasium does, and paint it; False if it does not close."""
+        if not super()._create_track():
             return False
-        # The jump that joins head and tail, measured across the road.
-        first, last = track[0].tolist(), track[-1].tolist()
-        across = math.cos(first[1]) * (first[2] - last[2])
-        along = math.sin(first[1]) * (first[3] - last[3])
-        if math.sqrt(across * across + along * along) > TRACK_DETAIL_STEP:
-            return False
-        limits = (TRACK_WIDTH, BORDER, BORDER_MIN_COUNT, TRACK_TURN_RATE * 0.2)
-        quads, owners = lay_kerbs_and_tiles(track, *limits)
-        self.track = [tuple(point) for point in track.tolist()]
-        self._create_tiles(quads, owners)
-        return True
-
-    def _create_tiles(self, quads: np.ndarray, owners: np.ndarray) -> None:
-        """Create the bodies of tiles; owners[m] is polygon m's tile, or ~tile for its kerb."""
-        indices = np.empty(len(quads), np.uint8)
-        shape, world = self.fd_tile.shape, self.world
-        for m, (corners, i) in enumerate(zip(quads.tolist(), owners.tolist(), strict=True)):
-            if i < 0:
-                white = ~i % 2 == 0
-                indices[m] = WHITE if white else RED
-                self.road_poly.append((corners, (255, 255, 255) if white else (255, 0, 0)))
+        indices = np.empty(len(self.road_poly), np.uint8)
+        tiles = iter(self.road)
+        for m, (_, color) in enumerate(self.road_poly):
+            if isinstance(color, tuple):  # a kerb
+                indices[m] = WHITE if color == (255, 255, 255) else RED
                 continue
-            indices[m] = TILE + i % TILES
-            shape.vertices = corners
-            t = world.CreateBody(self.tile_body)
-            t.userData = t
-            t.color = self.road_color + 0.01 * (i % 3) * 255
-            t.road_visited = t.touched = False
-            t.road_friction = 1.0
-            t.idx, t.polygon = i, m
-            self.road_poly.append((corners, t.color))
-            self.road.append(t)
-        self.painter.start(quads, indices)
+            tile = next(tiles)
+            tile.touched, tile.polygon = False, m
+            indices[m] = TILE + tile.idx % TILES
+        self.painter.start(np.array([corners for corners, _ in self.road_poly]), indices)
+        return True
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         """Start a new episode on a new track, as Gymnasium does.

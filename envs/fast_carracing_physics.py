@@ -1,14 +1,13 @@
-"""Gymnasium's CarRacing physics with less Python in it: the car, the contacts and the track.
+"""Gymnasium's CarRacing physics with less Python in it: the car and the contacts.
 
-Every operation on a number is Gymnasium's, in Gymnasium's order, so that all results keep their
-bits; NumPy scalars became Python floats, and loops over a track became numba kernels.
+Every operation on a number is that of gymnasium.envs.box2d (MIT), in its order, so that all results
+keep their bits; NumPy scalars became Python floats.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 from gymnasium.envs.box2d.car_dynamics import (
     ENGINE_POWER,
     FRICTION_LIMIT,
@@ -17,8 +16,6 @@ from gymnasium.envs.box2d.car_dynamics import (
     Car,
 )
 from gymnasium.envs.box2d.car_racing import FrictionDetector
-
-from .fast_carracing_kernels import jit
 
 
 class FastCar(Car):
@@ -133,127 +130,3 @@ class Contacts(FrictionDetector):
             tile.color[:] = self.env.road_color
             self.env.touched.append(tile.polygon)
         return tile, other
-
-
-@jit
-def lay_track(noise, radius, detail, turn_rate, scale, start_alpha, max_steps):
-    """Lay a track through random checkpoints: the middle of CarRacing._create_track, bit by bit.
-
-    Args:
-        noise: float64 (12, 2), angle and radius of each checkpoint as drawn.
-        radius, detail, turn_rate, scale: TRACK_RAD, TRACK_DETAIL_STEP, TRACK_TURN_RATE, SCALE.
-
-    Returns:
-        float64 (n, 4): alpha, beta, x, y of the closed loop; n = 0 if it does not close.
-    """
-    count = noise.shape[0]
-    points = np.empty((count, 3))
-    for c in range(count):
-        alpha = 2 * math.pi * c / count + noise[c, 0]
-        rad = noise[c, 1]
-        if c == 0:
-            alpha, rad = 0.0, 1.5 * radius
-        if c == count - 1:
-            alpha, rad = 2 * math.pi * c / count, 1.5 * radius
-        points[c, 0] = alpha
-        points[c, 1], points[c, 2] = rad * math.cos(alpha), rad * math.sin(alpha)
-    track = np.empty((max_steps, 4))
-    n = 0
-    x, y, beta = 1.5 * radius, 0.0, 0.0
-    target, laps, other_side = 0, 0, False
-    while n < max_steps:
-        alpha = math.atan2(y, x)
-        if other_side and alpha > 0:
-            laps += 1
-            other_side = False
-        if alpha < 0:
-            other_side = True
-            alpha += 2 * math.pi
-        while True:
-            failed = True
-            while True:
-                if alpha <= points[target % count, 0]:
-                    failed = False
-                    break
-                target += 1
-                if target % count == 0:
-                    break
-            if not failed:
-                break
-            alpha -= 2 * math.pi
-        r1x, r1y = math.cos(beta), math.sin(beta)
-        dest_dx, dest_dy = points[target % count, 1] - x, points[target % count, 2] - y
-        proj = r1x * dest_dx + r1y * dest_dy
-        while beta - alpha > 1.5 * math.pi:
-            beta -= 2 * math.pi
-        while beta - alpha < -1.5 * math.pi:
-            beta += 2 * math.pi
-        before = beta
-        proj *= scale
-        if proj > 0.3:
-            beta -= min(turn_rate, abs(0.001 * proj))
-        if proj < -0.3:
-            beta += min(turn_rate, abs(0.001 * proj))
-        x += -r1y * detail
-        y += r1x * detail
-        track[n, 0], track[n, 1], track[n, 2], track[n, 3] = alpha, before * 0.5 + beta * 0.5, x, y
-        n += 1
-        if laps > 4:
-            break
-    first, last = -1, -1  # the second loop counts, found from behind
-    i = n
-    while first == -1:
-        i -= 1
-        if i == 0:
-            return track[:0]
-        if track[i, 0] > start_alpha and track[i - 1, 0] <= start_alpha:
-            if last == -1:
-                last = i
-            else:
-                first = i
-    return track[first : last - 1]
-
-
-@jit
-def lay_kerbs_and_tiles(track, width, border, count, bend):
-    """Turn a track into polygons, bit by bit as CarRacing._create_track does.
-
-    Args:
-        track: float64 (n, 4) from lay_track. width, border: half the road, and a kerb.
-        count, bend: a kerb needs `count` bends to one side, each above `bend` radians.
-
-    Returns:
-        quads float64 (M, 4, 2) in drawing order, and owners int64 (M,): the number of the tile,
-        or ~number for the kerb of that tile.
-    """
-    n = track.shape[0]
-    kerb = np.zeros(n, np.bool_)
-    for i in range(n):
-        good, side = True, 0.0
-        for k in range(count):
-            turn = track[(i - k) % n, 1] - track[(i - k - 1) % n, 1]
-            good &= abs(turn) > bend
-            side += np.sign(turn)
-        kerb[i] = good and abs(side) == count
-    for i in range(n):
-        for k in range(count):
-            kerb[(i - k) % n] |= kerb[i]
-    quads = np.empty((2 * n, 4, 2))
-    owners = np.empty(2 * n, np.int64)
-    m = 0
-    for i in range(n):
-        b1, x1, y1 = track[i, 1], track[i, 2], track[i, 3]
-        b2, x2, y2 = track[i - 1, 1], track[i - 1, 2], track[i - 1, 3]
-        c1, s1, c2, s2 = math.cos(b1), math.sin(b1), math.cos(b2), math.sin(b2)
-        for part in range(2 if kerb[i] else 1):
-            near, far = -width, width
-            if part:
-                side = np.sign(b2 - b1)
-                near, far = side * width, side * (width + border)
-            quads[m, 0, 0], quads[m, 0, 1] = x1 + near * c1, y1 + near * s1
-            quads[m, 1, 0], quads[m, 1, 1] = x1 + far * c1, y1 + far * s1
-            quads[m, 2, 0], quads[m, 2, 1] = x2 + far * c2, y2 + far * s2
-            quads[m, 3, 0], quads[m, 3, 1] = x2 + near * c2, y2 + near * s2
-            owners[m] = ~i if part else i
-            m += 1
-    return quads[:m], owners[:m]
