@@ -9,7 +9,8 @@
     python evaluate.py log/carracing --dream --play     drive inside M
 
 A score is the mean return over episodes in Gymnasium's own CarRacing-v3, written to result.json
-in the run's folder (a shorter evaluation does not replace a longer one).
+in the run's folder (a shorter evaluation does not replace a longer one, and --engine fast writes
+result-fast.json).
 """
 
 from __future__ import annotations
@@ -147,10 +148,11 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
 
 
 def write_result(path: Path, result: dict) -> Path:
-    """Write result.json, or result-<episodes>.json if a longer evaluation is already there."""
-    file = path / "result.json"
+    """Write result.json; a game drawn fast, or fewer episodes than are there, get another name."""
+    drawn = "" if result["engine"] == "gymnasium" else f"-{result['engine']}"
+    file = path / f"result{drawn}.json"
     if file.exists() and json.loads(file.read_text())["episodes"] > result["episodes"]:
-        file = path / f"result-{result['episodes']}.json"
+        file = path / f"result{drawn}-{result['episodes']}.json"
     runs.write_json(file, result)
     return file
 

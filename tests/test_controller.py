@@ -152,9 +152,11 @@ def test_evaluation_writes_an_honest_result(toy):
     assert result["seeds"] == [config.TEST_SEEDS, config.TEST_SEEDS + 1]
     assert set(result["baselines"]) == {"random", "full-throttle"}
     assert "full-throttle" in done.stdout and result["command"].endswith("--workers 1")
-    command("evaluate.py", "log/toy", "--episodes", "1", "--engine", "fast", cwd=toy)
-    assert json.loads((toy / "log/toy/result.json").read_text())["episodes"] == 2
-    assert json.loads((toy / "log/toy/result-1.json").read_text())["engine"] == "fast"
+    command("evaluate.py", "log/toy", "--episodes", "1", cwd=toy)
+    command("evaluate.py", "log/toy", "--episodes", "3", "--engine", "fast", cwd=toy)
+    assert json.loads((toy / "log/toy/result.json").read_text()) == result
+    assert json.loads((toy / "log/toy/result-1.json").read_text())["episodes"] == 1
+    assert json.loads((toy / "log/toy/result-fast.json").read_text())["engine"] == "fast"
 
 
 def test_evaluation_plays_the_genuine_game(in_toy):
