@@ -72,19 +72,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9, help="repetitions (default: 9)")
     args = parser.parse_args()
     runs.tensorflow(args.threads)
-    import keras
-
     from series.encode import make_encoder
-    from vae.model import ConvVAE
+    from vae.adam import Adam
+    from vae.model import ConvVAE, precision
     from vae.train import make_steps
 
     torch = torch_or_none(args.threads)
     rng = np.random.default_rng(0)
     obs = rng.integers(0, 256, (256, 64, 64, 3), dtype=np.uint8)
     steps, encoders = {}, {}
-    for name, policy in (("float32", "float32"), ("bfloat16", "mixed_bfloat16")):
+    for policy in sorted({"float32", precision("auto")}):
+        name = policy.removeprefix("mixed_")
         vae = ConvVAE(32, policy)
-        optimizer = keras.optimizers.Adam(1e-4)
+        optimizer = Adam(1e-4)
         optimizer.build(vae.trainable_variables)
         step, _ = make_steps(vae, optimizer, config.VAE())
         steps[f"ours, {name}"] = lambda step=step: step(obs[:100], (0, 0)).numpy()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import runs
 from record.episodes import Episode, save_episode
+from vae.adam import Adam
 from vae.data import batches, frame_count
-from vae.model import ConvVAE, kl_divergence, reparameterize, vae_loss
+from vae.model import ConvVAE, kl_divergence, reparameterize, upscale, vae_loss
 
 
 @pytest.mark.parametrize(("z_size", "count"), [(32, 4_348_547), (64, 4_446_915)])
@@ -25,6 +27,41 @@ def test_first_decoder_product_is_the_transposed_convolution():
     kernel = tf.transpose(einsum.kernel, (1, 2, 3, 0))  # (H, W, out, in)
     want = tf.nn.conv2d_transpose(x[:, None, None], kernel, (3, 5, 5, 128), 2, "VALID")
     np.testing.assert_allclose(einsum(x), tf.nn.relu(want + einsum.bias), atol=1e-5)
+
+
+def test_transposed_convolution_by_phases_is_tensorflows():
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.standard_normal((2, 7, 7, 5)), tf.float32)
+    kernel = tf.constant(rng.standard_normal((6, 6, 3, 5)), tf.float32)
+    weight = tf.constant(rng.standard_normal((2, 18, 18, 3)), tf.float32)
+    found = []
+    for function in (
+        upscale,
+        lambda x, k: tf.nn.conv2d_transpose(x, k, (2, 18, 18, 3), 2, "VALID"),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch((x, kernel))
+            y = function(x, kernel)
+            loss = tf.reduce_sum(y * weight)
+        found.append((y, *tape.gradient(loss, (x, kernel))))
+    for got, want in zip(*found, strict=True):
+        np.testing.assert_allclose(got, want, atol=2e-4)
+
+
+def test_adam_is_keras_adam():
+    start = np.random.default_rng(0).standard_normal((2, 50)).astype(np.float32)
+    results = []
+    for kind in (Adam, keras.optimizers.Adam):
+        rng = np.random.default_rng(1)
+        variables = [keras.Variable(x) for x in start]
+        optimizer = kind(1e-2)
+        optimizer.build(variables)
+        for _ in range(20):
+            gradients = [tf.constant(rng.standard_normal(50), tf.float32) for _ in variables]
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        results.append([np.array(v) for v in (*variables, *optimizer.variables)])
+    for got, want in zip(*results, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-6)
 
 
 def test_kl_matches_the_closed_form():

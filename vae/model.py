@@ -25,6 +25,45 @@ def precision(wanted: str) -> str:
     return "mixed_bfloat16" if wanted == "bfloat16" else "float32"
 
 
+@tf.custom_gradient
+def upscale(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Transposed convolution of stride 2 and even size, by phases.
+
+    Output pixels of one parity are a plain convolution with every other row and column of the
+    kernel. To few channels, the four together take a third of the time of TensorFlow's own. Its
+    gradients are plain convolutions already.
+
+    Args:
+        x: (B, n, n, I). kernel: (2k, 2k, O, I), as Keras' Conv2DTranspose has it.
+
+    Returns:
+        (B, m, m, O) with m = 2 (n + k - 1).
+    """
+    k, channels = kernel.shape[0] // 2, kernel.shape[2]
+    taps = tf.reshape(kernel, (k, 2, k, 2, channels, -1))[::-1, :, ::-1]
+    taps = tf.reshape(tf.transpose(taps, (0, 2, 5, 1, 3, 4)), (k, k, -1, 4 * channels))
+    border = (k - 1, k - 1)
+    phases = tf.nn.conv2d(tf.pad(x, ((0, 0), border, border, (0, 0))), taps, 1, "VALID")
+
+    def gradient(dy):
+        stride = {"strides": [1, 2, 2, 1], "padding": "VALID"}
+        dkernel = tf.raw_ops.Conv2DBackpropFilter(
+            input=dy, filter_sizes=kernel.shape, out_backprop=x, **stride
+        )
+        return tf.nn.conv2d(dy, kernel, 2, "VALID"), dkernel
+
+    return tf.nn.depth_to_space(phases, 2), gradient
+
+
+@keras.saving.register_keras_serializable("world_models")
+class Conv2DTranspose(layers.Conv2DTranspose):
+    """Keras' layer for stride 2, an even size and no padding, computed by `upscale`."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
+        return upscale(x, kernel) + bias
+
+
 @keras.saving.register_keras_serializable("world_models")
 class ConvVAE(keras.Model):
     """The VAE; `call` reconstructs from the posterior's mean.
@@ -61,7 +100,7 @@ class ConvVAE(keras.Model):
                 ),
                 layers.Conv2DTranspose(64, 5, **conv),
                 layers.Conv2DTranspose(32, 6, **conv),
-                layers.Conv2DTranspose(3, 6, strides=2, dtype=dtype),
+                Conv2DTranspose(3, 6, strides=2, dtype=dtype),
                 layers.Activation("sigmoid", dtype="float32"),
             ],
             name="decoder",

@@ -125,6 +125,7 @@ def main() -> None:
     runs.tensorflow(options.threads)
     import keras
 
+    from vae.adam import Adam
     from vae.model import ConvVAE, precision
 
     folder = runs.claim(run, "vae", cfg)
@@ -133,7 +134,7 @@ def main() -> None:
     keras.utils.set_random_seed(options.seed)
     policy = precision(options.precision)
     vae = ConvVAE(options.z_size, policy)
-    optimizer = keras.optimizers.Adam(options.learning_rate)
+    optimizer = Adam(options.learning_rate)
     optimizer.build(vae.trainable_variables)
     variables = [*vae.trainable_variables, *optimizer.variables]
     state = {"epoch": 0, "best": math.inf, "stale": 0, "scale": 1.0, "seconds": 0.0}
