@@ -153,7 +153,9 @@ class Controller:
     generations: int = opt(0, "stop after this generation (0: no limit)", grow=True)
     hours: float = opt(0.0, "stop after this many hours of evolution (0: no limit)", grow=True)
     batch_size: int = opt(32, "games a worker plays at once", grow=True)
-    max_steps: int = opt(1000, "longest episode")
+    max_steps: int = opt(
+        1000, "longest episode; shorter ones make early generations cheaper", grow=True
+    )
     engine: str = opt("fast", "who draws the game", choices=("fast", "gymnasium"))
     workers: int = opt(0, "worker processes to start when alone (0: one a core)", grow=True)
     seed: int = opt(0, "seed of the optimiser and of the training tracks")
@@ -185,22 +187,29 @@ PRESETS: dict[str, dict[str, Config]] = {
             vae=VAE(learning_rate=5e-4, final_learning_rate=5e-5, epochs=4, flip=True),
             rnn=RNN(sequence_length=250, steps=3000, decay=0.999),
             controller=Controller(
-                episodes=4, eval_every=10, eval_episodes=64, common_seeds=True, hours=6.0
+                z_mode="mean",
+                episodes=4,
+                eval_every=10,
+                eval_episodes=64,
+                common_seeds=True,
+                hours=6.0,
             ),
         ),
         "demo": Config(
             preset="demo",
             record=Record(episodes=128, policy="brownian"),
-            vae=VAE(learning_rate=1e-3, final_learning_rate=1e-4, epochs=1, flip=True),
+            vae=VAE(
+                learning_rate=1e-3, final_learning_rate=1e-4, epochs=3, max_frames=250, flip=True
+            ),
             rnn=RNN(sequence_length=100, steps=400, decay=0.995),
             controller=Controller(
-                population=32,
+                z_mode="mean",
                 episodes=2,
-                eval_every=5,
+                max_steps=500,
+                eval_every=8,
                 eval_episodes=16,
                 common_seeds=True,
-                generations=20,
-                hours=0.2,
+                hours=0.18,
             ),
         ),
         "toy": Config(

@@ -175,6 +175,8 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
             "max_steps": options.max_steps,
         },
     )
+    if not options.cap_time:
+        state["max_steps"] = options.max_steps  # it may have been another before a restart
     names = (cfg.game, options.optimizer, options.episodes, options.population)
     logs = Logs(folder / ".".join(map(str, names)), state["generation"])
     print(

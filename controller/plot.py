@@ -32,14 +32,16 @@ def history(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         RunError: no generation was played yet.
     """
-    hist = sorted((path / "controller").glob("*.hist.json"))
-    if not hist:
+    rows, scores = [], []
+    for file in (path / "controller").glob("*.hist.json"):  # one for each --episodes
+        rows += json.loads(file.read_text())
+        best = Path(str(file).replace(".hist.json", ".hist_best.json"))
+        scores += json.loads(best.read_text()) if best.exists() else []
+    if not rows:
         raise runs.RunError(f"{path} has no generation to plot; run `python train.py` first")
-    rows = np.array(json.loads(hist[-1].read_text()), float)
-    best = Path(str(hist[-1]).replace(".hist.json", ".hist_best.json"))
-    evaluations = json.loads(best.read_text()) if best.exists() else []
-    scores = [[row[0], row[1], row[5]] for row in evaluations]
-    return rows, np.array(scores, float).reshape(-1, 3)
+    scores = sorted([row[0], row[1], row[5]] for row in scores)
+    rows = list({row[0]: row for row in rows}.values())
+    return np.array(sorted(rows), float), np.array(scores, float).reshape(-1, 3)
 
 
 def plot_training(path: Path, by: str = "generation"):
