@@ -27,7 +27,7 @@ demo: .venv/ok
 	$(RUN) -m rnn.train carracing --run demo
 	$(RUN) train.py carracing --run demo
 	$(RUN) evaluate.py log/demo --video
-	$(RUN) evaluate.py log/demo --dream --video
+	$(RUN) evaluate.py log/demo --dream --video --steps 300
 	$(RUN) -m controller.plot log/demo
 	$(RUN) evaluate.py log/demo --episodes 16 --baselines
 

@@ -183,16 +183,18 @@ PRESETS: dict[str, dict[str, Config]] = {
         "full": Config(),
         "small": Config(
             preset="small",
-            record=Record(episodes=512, policy="brownian"),
-            vae=VAE(learning_rate=5e-4, final_learning_rate=5e-5, epochs=4, flip=True),
-            rnn=RNN(sequence_length=250, steps=3000, decay=0.999),
+            record=Record(episodes=320, policy="brownian"),
+            vae=VAE(
+                learning_rate=7e-4, final_learning_rate=5e-5, epochs=5, max_frames=250, flip=True
+            ),
+            rnn=RNN(sequence_length=200, steps=600, decay=0.996),
             controller=Controller(
                 z_mode="mean",
                 episodes=4,
                 eval_every=10,
                 eval_episodes=64,
                 common_seeds=True,
-                hours=6.0,
+                hours=3.0,
             ),
         ),
         "demo": Config(

@@ -171,7 +171,11 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
         else None
     )
     keys = window.keys if args.play else None
-    dream = load_dream(path, cfg, temperature=args.temperature) if args.dream else None
+    dream = (
+        load_dream(path, cfg, temperature=args.temperature, max_steps=args.steps)
+        if args.dream
+        else None
+    )
     for i in range(args.seed, args.seed + (1 if window is None else args.episodes)):
         pictures = (
             show.in_dream(agent, dream, params, i, keys)
@@ -211,6 +215,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--play", action="store_true", help="drive with the arrow keys, in a window")
     add("--dream", action="store_true", help="inside M: with --video, --render or --play")
     add("--temperature", type=float, default=1.0, help="of the dream (default: 1.0)")
+    add("--steps", type=int, default=1000, help="longest dream (default: 1000)")
     add("--workers", type=int, default=0, help="worker processes (default: one a core)")
     args = parser.parse_args(argv)
     if args.episodes < 1:

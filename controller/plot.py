@@ -73,7 +73,12 @@ def plot_training(path: Path, by: str = "generation"):
         axes.plot(evaluations[:, column] / scale, best, color="tab:red", label="best evaluation")
     axes.axhline(SOLVED, color="black", linestyle="--", linewidth=1, label=f"solved: {SOLVED}")
     unit = {"generation": "generation", "time": f"wall time in {'hours' if hours else 'days'}"}
-    axes.set(xlabel=unit[by], ylabel="return", title=f"{path.name}: evolution of the controller")
+    steps = int(hist[-1, 8]) - 1
+    axes.set(
+        xlabel=unit[by],
+        ylabel=f"return (episodes of up to {steps:,} steps)",
+        title=f"{path.name}: evolution of the controller",
+    )
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     return figure
@@ -95,6 +100,7 @@ def plot_losses(path: Path):
             axes.plot(x, [row[name] for row in rows if name in row], ".-", label=label)
         unit = {"vae": "squared error + KL a frame", "rnn": "nats a latent dimension"}[stage]
         axes.set(xlabel=key, ylabel=unit, title={"vae": "V", "rnn": "M"}[stage])
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
     return figure

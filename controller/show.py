@@ -1,7 +1,7 @@
 """Watch or drive: the agent or the keyboard, in the game or in the dream, to a video or a window.
 
 A scene yields pictures, uint8 (400, 800, 3): the game as it draws itself for people, beside it
-what the agent sees (above) and what V makes of its z (below). A dream has only the last.
+what the agent sees (above) and what V makes of its z (below). A dream has only the last, large.
 """
 
 from __future__ import annotations
@@ -35,12 +35,11 @@ def decode(agent: Agent, z: np.ndarray) -> np.ndarray:
 
 
 def write_on(picture: np.ndarray, text: str) -> np.ndarray:
-    """Write a line of white text with a dark rim at the lower left."""
-    for color, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        place = (10, picture.shape[0] - 12)
-        cv2.putText(
-            picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, color, thickness, cv2.LINE_AA
-        )
+    """Write a line of white text on black at the upper left."""
+    font = (cv2.FONT_HERSHEY_SIMPLEX, 0.6)
+    (width, height), _ = cv2.getTextSize(text, *font, 1)
+    picture[: height + 16, : width + 20] = 0
+    cv2.putText(picture, text, (10, height + 8), *font, (255, 255, 255), 1, cv2.LINE_AA)
     return picture
 
 
@@ -76,8 +75,10 @@ def in_dream(
     for t in range(dream.max_steps):
         action = squash(control(features(agent.inputs, z, h, c), weights, agent.sizes))
         action = action if keys is None else keys()[None]
-        picture = big(decode(agent, z), 800, 400)
-        yield write_on(picture, f"dream {seed}   step {t}   return {total:.0f}")
+        picture = np.zeros((400, 800, 3), np.uint8)
+        picture[:, 200:600] = big(decode(agent, z), 400, 400)
+        earned = f"   return {total:.0f}" if agent.rnn.reward_head else ""
+        yield write_on(picture, f"dream {seed}   step {t}{earned}")
         z, (h, c), reward, ended = dream.advance(z, (h, c), action, tf.constant([seed, 2 * t + 2]))
         total += float(reward[0])
         if bool(ended[0]):

@@ -27,12 +27,12 @@ def make(engine: str = "fast", **options):
 
     if options.get("render_mode") != "human":
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-    if engine == "fast":
-        import envs.fast_carracing  # registers the id
+    if engine == "gymnasium":
+        return gymnasium.make("CarRacing-v3", **options).unwrapped
+    import envs.fast_carracing  # registers the id
 
-        assert envs.fast_carracing
-        return gymnasium.make("FastCarRacing-v3", rows=84, **options).unwrapped
-    return gymnasium.make("CarRacing-v3", **options).unwrapped
+    assert envs.fast_carracing
+    return gymnasium.make("FastCarRacing-v3", rows=84, **options).unwrapped
 
 
 class CarRacing:
@@ -40,16 +40,26 @@ class CarRacing:
 
     Attributes:
         obs: uint8 (n, 64, 64, 3), what each game shows now.
-        frames: the full frames behind them, for videos.
+        games: the n games behind them.
+
+    Raises:
+        RunError: a package that the engine needs is missing.
     """
 
     action_size = ACTION_SIZE
 
     def __init__(self, n: int, engine: str = "fast", max_steps: int = MAX_STEPS, **options):
-        from envs.scaling import see  # numba takes half a second to load
+        from gymnasium.error import DependencyNotInstalled
 
+        try:
+            from envs.scaling import see  # numba takes half a second to load
+
+            self.games = [make(engine, **options) for _ in range(n)]
+        except (ImportError, DependencyNotInstalled) as error:
+            raise RunError(
+                f"engine {engine} is not installed here ({error}); pip install -r requirements.txt"
+            ) from None
         self.see = see
-        self.games = [make(engine, **options) for _ in range(n)]
         self.max_steps = min(max_steps, MAX_STEPS)
         self.steps = np.zeros(n, int)
         self.obs = np.zeros((n, 64, 64, 3), np.uint8)

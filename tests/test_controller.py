@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -187,6 +188,15 @@ def test_videos_of_the_game_and_the_dream(toy, monkeypatch):
         frames = imageio.imread(path / name)
         assert frames.shape == (count, 400, 800, 3) and frames.std() > 5
         assert count == (20 if name == "drive.mp4" else 15)
+
+
+def test_a_video_without_an_encoder_is_one_sentence(tmp_path, monkeypatch):
+    from controller.show import save_video
+
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(runs.RunError, match="no video encoder"):
+        save_video(iter([np.zeros((8, 8, 3), np.uint8)]), tmp_path / "drive.mp4")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_window_without_a_display_is_one_sentence(toy, monkeypatch):

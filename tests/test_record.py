@@ -12,6 +12,7 @@ from envs.scaling import see
 from record.episodes import Episode, episode_length, list_episodes, load_episode, save_episode
 from record.extract import play
 from record.policies import NOISE
+from tests.conftest import command
 
 
 def make_policy(name, seed):
@@ -99,3 +100,15 @@ def test_frames_are_scaled_by_area_as_opencv_does():
     for frame in rng.integers(0, 256, (20, 96, 96, 3)).astype(np.uint8):
         wanted = cv2.resize(frame[:84], (64, 64), interpolation=cv2.INTER_AREA)
         assert np.array_equal(see(frame), wanted)
+
+
+@pytest.mark.parametrize(("engine", "package"), [("fast", "numba"), ("gymnasium", "Box2D")])
+def test_a_missing_engine_is_one_sentence(engine, package, tmp_path):
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; import runs, record.extract; "
+        "runs.cli(record.extract.main)"
+    )
+    words = ("carracing", "--preset", "toy", "--workers", "1", "--engine", engine)
+    done = command("-c", code, *words, cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert f"engine {engine} is not installed here" in done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import tensorflow as tf
 
 import runs
 from record.episodes import Episode, save_episode
+from tests.conftest import command
 from vae.adam import Adam
 from vae.data import batches, frame_count
 from vae.model import ConvVAE, kl_divergence, reparameterize, upscale, vae_loss
@@ -141,3 +144,28 @@ def test_a_damaged_episode_stops_the_stream_unless_skipped(tmp_path):
     with pytest.raises(runs.RunError, match="0.npz"):
         list(batches(episodes, 5, np.random.default_rng(0)))
     assert len(list(batches(episodes, 5, np.random.default_rng(0), skip_bad=True))) == 6
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights(toy, tmp_path):
+    run = shutil.copytree(toy / "log" / "toy", tmp_path / "log" / "toy")
+    good = (run / "vae" / "vae.weights.h5").read_bytes()
+    words = ("-m", "vae.train", "carracing", "--run", "toy", "--epochs", "3")
+    done = command(*words, "--learning-rate", "1e30", cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "loss of V became" in done.stderr and "at batch" in done.stderr
+    assert (run / "vae" / "vae.weights.h5").read_bytes() == good
+    assert "done" in command(*words, "--learning-rate", "1e-3", cwd=tmp_path).stdout
+
+
+def test_a_collapsed_v_stops(tmp_path):
+    folder = tmp_path / "log" / "black" / "record"
+    folder.mkdir(parents=True)
+    for i in range(4):
+        black = np.zeros((251, 64, 64, 3), np.uint8)
+        end = np.array(True)
+        action, reward = np.zeros((250, 3), np.float32), np.zeros(250, np.float32)
+        save_episode(folder / f"{i}.npz", Episode(black, action, reward, end, end))
+    words = ("-m", "vae.train", "carracing", "--run", "black", "--preset", "toy", "--epochs", "9")
+    more = ("--kl-tolerance", "0", "--learning-rate", "0.003")
+    done = command(*words, *more, cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "V collapsed in epoch" in done.stderr, done.stdout + done.stderr

@@ -168,7 +168,7 @@ def main() -> None:
         )
         loss = train_epoch(train_step, frames, total, epoch, options.batch_size)
         check, raw_kl = validate(validate_step, vae, held or train[:1], options)
-        if raw_kl < 0.01:
+        if raw_kl < 0.1:
             raise runs.RunError(
                 f"V collapsed in epoch {epoch}: its posterior says nothing (KL {raw_kl:.1e} nats); "
                 "the last good weights are kept; lower --learning-rate and run the same command"
