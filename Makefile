@@ -42,4 +42,4 @@ lint: .venv/ok
 	$(BIN)/ruff check .
 
 lock:
-	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url requirements.in -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --no-header --no-annotate requirements.in -o requirements.txt

@@ -21,8 +21,8 @@ from collections.abc import Callable
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
-def follower(env, rng):
-    """Return an action (3,) that keeps to the road, with some noise."""
+def follower(env, rng, noise: float = 0.2):
+    """Return an action (3,) that keeps to the road ahead, its steering disturbed by `noise`."""
     import numpy as np
 
     x, y = env.car.hull.position
@@ -31,7 +31,7 @@ def follower(env, rng):
     turn = math.atan2(-ahead[0], ahead[1]) - env.car.hull.angle
     turn = (turn + math.pi) % (2 * math.pi) - math.pi
     speed = math.hypot(*env.car.hull.linearVelocity)
-    steer = np.clip(-2 * turn + 0.2 * rng.standard_normal(), -1, 1)
+    steer = np.clip(-2 * turn + noise * rng.standard_normal(), -1, 1)
     return np.array([steer, 0.5 * (speed < 45), 0.3 * (speed > 55)])
 
 

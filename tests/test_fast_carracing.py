@@ -18,6 +18,7 @@ import pytest
 from gymnasium.envs.box2d.car_racing import CarRacing
 from gymnasium.utils.env_checker import check_env
 
+from benchmarks.bench_carracing import follower
 from envs.fast_carracing import FastCarRacing, register
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,20 +45,12 @@ def brownian(env, rng, t):
     return np.clip(env.drift, [-1, 0, 0], [1, 1, 1])
 
 
-def follower(env, rng, t, noise=0.0):
-    """Steer to the track four tiles ahead, at a speed that stays on it."""
-    x, y = env.car.hull.position
-    track = np.array(env.track)[:, 2:]
-    ahead = track[(np.argmin(((track - [x, y]) ** 2).sum(1)) + 4) % len(track)] - [x, y]
-    turn = math.atan2(-ahead[0], ahead[1]) - env.car.hull.angle
-    turn = (turn + math.pi) % (2 * math.pi) - math.pi
-    speed = math.hypot(*env.car.hull.linearVelocity)
-    steer = np.clip(-2 * turn + noise * rng.standard_normal(), -1, 1)
-    return np.array([steer, 0.5 * (speed < 45), 0.3 * (speed > 55)])
+def steady_follower(env, rng, t):
+    return follower(env, rng, noise=0.0)
 
 
 def noisy_follower(env, rng, t):
-    return follower(env, rng, t, noise=0.3)
+    return follower(env, rng, noise=0.3)
 
 
 def discrete(env, rng, t):
@@ -115,13 +108,14 @@ def test_physics_is_bit_identical(driver):
 def test_completed_laps_are_bit_identical():
     slow, fast = genuine(), FastCarRacing(rows=84)
     for seed in (3, 4):
-        total, info, steps = play_both(slow, fast, follower, seed, 3000)
+        total, info, steps = play_both(slow, fast, steady_follower, seed, 3000)
         assert info == {"lap_finished": True} and total > 800, (total, steps)
 
 
 def test_lap_complete_percent_ends_the_lap_earlier():
     options = {"lap_complete_percent": 0.2}
-    total, info, _ = play_both(genuine(**options), FastCarRacing(**options), follower, 3, 3000)
+    fast = FastCarRacing(**options)
+    _, info, _ = play_both(genuine(**options), fast, steady_follower, 3, 3000)
     assert info == {"lap_finished": True}
 
 

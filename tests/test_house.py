@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 import config
 import runs
-from tests.conftest import ROOT, command
+from tests.conftest import PIPELINE, ROOT, command
 
 ORDER = ["config", "runs", "workers", "envs", "record", "vae", "series", "rnn", "controller"]
 # Recording what a trained agent plays closes the circle: its import is deferred to that moment.
@@ -177,3 +178,17 @@ def test_split_keeps_held_out_episodes_held_out():
     assert len(held) == 5 and set(held) <= set(still) and not set(more) & set(held)
     with pytest.raises(runs.RunError, match="too few"):
         runs.split([1, 2], 0.05)
+
+
+def test_the_seed_decides(toy, tmp_path):
+    """V, the series, M and C come out of the same episodes to the bit."""
+    again = tmp_path / "log" / "toy"
+    shutil.copytree(toy / "log" / "toy" / "record", again / "record")
+    shutil.copy(toy / "log" / "toy" / "config.json", again)
+    for stage in ("vae", "series", "rnn", "controller"):
+        command(*PIPELINE[stage], "--run", "toy", cwd=tmp_path)
+    for name in ("vae/checkpoint", "series/series", "rnn/checkpoint", "controller/controller"):
+        ours, theirs = (runs.read_npz(x / "log/toy" / f"{name}.npz") for x in (tmp_path, toy))
+        for key in ours:
+            if key != "state":  # the time it took is part of it
+                np.testing.assert_array_equal(ours[key], theirs[key], err_msg=f"{name} {key}")
