@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 
 import keras
 import numpy as np
@@ -126,6 +127,19 @@ def test_an_epoch_streams_every_frame_once(tmp_path, monkeypatch):
     assert len(seen) == len(set(seen)) == total // 7 * 7
     again = [n for b in batches(episodes, 7, np.random.default_rng(0)) for n in numbers(b)]
     assert seen == again != sorted(seen)
+
+
+def test_memory_does_not_grow_with_the_dataset(tmp_path, monkeypatch):
+    monkeypatch.setattr("vae.data.POOL_FRAMES", 100)
+    episodes = make_episodes(tmp_path, [50] * 48)
+    peaks = []
+    for part in (episodes[:12], episodes):
+        tracemalloc.start()
+        for _ in batches(part, 10, np.random.default_rng(0)):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 def test_max_frames_caps_each_episode(tmp_path):
