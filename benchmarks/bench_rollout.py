@@ -6,7 +6,9 @@ python -m benchmarks.bench_rollout
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,6 +23,7 @@ def main() -> None:
     parser.add_argument("--games", type=int, default=32, help="games in a batch (default: 32)")
     parser.add_argument("--dreams", type=int, default=256, help="dreams in a batch (default: 256)")
     parser.add_argument("--steps", type=int, default=1000, help="longest episode (default: 1000)")
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions (default: 3)")
     parser.add_argument("--run", help="take V, M and C of this run, not random ones")
     args = parser.parse_args()
     tf = runs.tensorflow(1)
@@ -39,28 +42,34 @@ def main() -> None:
         params = np.random.default_rng(0).normal(0, 0.1, agent.num_params)
     games = CarRacing(args.games, "fast", args.steps)
     many = np.tile(params, (args.games, 1))
-    rollout(agent, games, many, np.arange(args.games) + 1)  # compiles
-    for name, start in (("first", 1000), ("second", 2000)):
-        clock = time.process_time()
-        lengths = rollout(agent, games, many, start + np.arange(args.games)).lengths
-        clock = time.process_time() - clock
-        print(
-            f"game, V, M and C, {args.games} in a batch, {name}: "
-            f"{lengths.sum() / clock:,.0f} steps/s a core, whole episodes with reset"
-        )
+    name = f"game, V, M and C, {args.games} in a batch, whole episodes with reset"
+    measure(
+        name,
+        args.rounds,
+        lambda i: rollout(agent, games, many, 1000 * i + np.arange(args.games)).lengths,
+    )
     dream = Dream(agent.rnn, np.zeros((8, 32)), np.zeros((8, 32)), max_steps=args.steps)
     play = dream.make_rollout(
-        lambda z, h, c, p: squash(control(features("zh", z, h, c), p, agent.sizes))
+        lambda z, h, c, p: squash(control(features(agent.inputs, z, h, c), p, agent.sizes))
     )
-    many = tf.constant(np.tile(params, (args.dreams, 1)), tf.float32)
-    play(args.dreams, tf.constant([0, 0]), many)
-    for name in ("first", "second"):
+    many_dreams = tf.constant(np.tile(params, (args.dreams, 1)), tf.float32)
+    measure(
+        f"dream, {args.dreams} in a batch",
+        args.rounds,
+        lambda i: play(args.dreams, tf.constant([i, 0]), many_dreams)[1].numpy(),
+    )
+
+
+def measure(name: str, rounds: int, play: Callable[[int], np.ndarray]) -> None:
+    """Print steps a second of CPU time, median and best of some rounds after a first one."""
+    play(1)  # compiles
+    rates = []
+    for i in range(rounds):
         clock = time.process_time()
-        lengths = play(args.dreams, tf.constant([1, 0]), many)[1].numpy()
-        clock = time.process_time() - clock
-        print(
-            f"dream, {args.dreams} in a batch, {name}: {lengths.sum() / clock:,.0f} steps/s a core"
-        )
+        steps = play(i + 2).sum()
+        rates.append(steps / (time.process_time() - clock))
+    median, best = statistics.median(rates), max(rates)
+    print(f"{name}: {median:,.0f} steps/s a core, median of {rounds}; best {best:,.0f}")
 
 
 if __name__ == "__main__":
