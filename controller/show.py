@@ -126,10 +126,13 @@ class Window:
             os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         ):
             raise runs.RunError("no display for a window; use --video instead")
+        # With its OpenGL, SDL loads a second LLVM beside TensorFlow's and the process crashes.
+        os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
         import pygame
 
         self.pygame = pygame
-        pygame.init()
+        pygame.display.init()
         self.screen = pygame.display.set_mode((800, 400))
         pygame.display.set_caption(title)
         self.clock = pygame.time.Clock()
