@@ -26,30 +26,21 @@ from pathlib import Path
 
 import numpy as np
 
+import cli
 import config
 import runs
 import workers
+from controller.model import load_controller
+from controller.rollout import rollout, team
 
 PACKAGES = ("tensorflow", "keras", "gymnasium", "numpy", "box2d")
 BASELINES = ("random", "full-throttle")
-
-
-@functools.cache
-def team(path: Path, cfg: config.Config, engine: str, batch_size: int):
-    """This worker's agent and games, made once."""
-    runs.tensorflow(1)
-    from controller.agent import load_agent
-    from envs.carracing import CarRacing
-
-    return load_agent(path, cfg), CarRacing(batch_size, engine)
 
 
 def play(path, cfg, engine, batch_size, params, seeds) -> tuple[np.ndarray, np.ndarray, float]:
     """Play one episode a seed; returns (returns, lengths, CPU seconds)."""
     start = time.process_time()
     agent, games = team(path, cfg, engine, batch_size)
-    from controller.rollout import rollout
-
     out = rollout(agent, games, np.tile(params, (len(seeds), 1)), seeds)
     return out.returns, out.lengths, time.process_time() - start
 
@@ -105,7 +96,8 @@ def table(rows: dict[str, dict[str, float]]) -> str:
 def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
     """Play all episodes, print the table and write result.json."""
     start = time.monotonic()
-    params = runs.read_npz(path / "controller" / "controller.npz")["params"]
+    params = load_controller(path)
+    saved = path / "controller" / "controller.npz"
     seeds = args.seed + np.arange(args.episodes)
     batch = min(16, -(-args.episodes // pool.workers))
     parts = shares(seeds, max(pool.workers, args.episodes // batch))
@@ -128,6 +120,8 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
         "episodes": args.episodes,
         "engine": args.engine,
         "seeds": [int(seeds[0]), int(seeds[-1])],
+        "controller": runs.fingerprint(saved),
+        "generation": int(runs.read_npz(saved)["generation"]),
         "command": " ".join(["python", *sys.argv]),
         "versions": {p: importlib.metadata.version(p) for p in PACKAGES}
         | {"python": platform.python_version()},
@@ -148,10 +142,13 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
 
 
 def write_result(path: Path, result: dict) -> Path:
-    """Write result.json; a game drawn fast, or fewer episodes than are there, get another name."""
+    """Write result.json; under another name if the game was drawn fast, or if result.json has more
+    episodes of the same controller."""
     drawn = "" if result["engine"] == "gymnasium" else f"-{result['engine']}"
     file = path / f"result{drawn}.json"
-    if file.exists() and json.loads(file.read_text())["episodes"] > result["episodes"]:
+    was = json.loads(file.read_text()) if file.exists() else {}
+    same = was.get("controller") == result["controller"]
+    if same and was["episodes"] > result["episodes"]:
         file = path / f"result{drawn}-{result['episodes']}.json"
     runs.write_json(file, result)
     return file
@@ -161,10 +158,11 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
     """Show the game or the dream, in a window or as a video."""
     runs.tensorflow()
     from controller import show
-    from controller.agent import load_agent, load_controller
+    from controller.agent import load_agent
     from rnn.dream import load_dream
 
-    agent, params = load_agent(path, cfg), load_controller(path)
+    agent = load_agent(path, cfg)
+    params = np.zeros(agent.num_params) if args.play else load_controller(path)
     window = (
         show.Window(f"{path.name}: {'dream' if args.dream else 'game'}")
         if (args.render or args.play)
@@ -191,7 +189,7 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = config.OptionParser(
+    parser = cli.OptionParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
@@ -220,6 +218,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.episodes < 1:
         parser.error("--episodes must be at least 1")
+    if args.video and (args.render or args.play):
+        parser.error("--video writes a file and --render and --play open a window: choose one")
     if args.dream and not (args.video or args.render or args.play):
         args.video = True
     return args
@@ -229,9 +229,10 @@ def main() -> None:
     args = parse()
     path, cfg = runs.find(args.run)
     if args.video or args.render or args.play:
+        workers.alone("evaluate.py with a picture")
         watch(path, cfg, args)
         return
-    runs.require(path, "controller", "controller.npz")
+    load_controller(path)  # what is missing is said before anything starts
     workers.launch(args.workers)
     with workers.pool() as pool:
         if pool is not None:
@@ -239,4 +240,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    runs.cli(main)
+    cli.run(main)

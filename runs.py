@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
-import errno
 import hashlib
 import json
 import os
-import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +26,7 @@ import config
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-NEXT_COMMAND = {
+COMMANDS = {
     "record": "python -m record.extract",
     "vae": "python -m vae.train",
     "series": "python -m series.encode",
@@ -41,29 +39,10 @@ class RunError(Exception):
     """What the user can mend; its text is the one sentence that is shown."""
 
 
-def cli(main: Callable[[], None]) -> None:
-    """Run a script's `main`; turn what the user can mend into one sentence and exit code 1."""
-    try:
-        main()
-    except RunError as error:
-        sys.exit(1 if config.rank() else f"error: {error}")
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        where = f" while writing {error.filename}" if error.filename else ""
-        hint = "free some space, then the same command goes on"
-        if error.errno in (errno.EACCES, errno.EROFS):
-            hint = "make it writable, then run the same command"
-        sys.exit(f"error: {os.strerror(error.errno).lower()}{where}; {hint}")
-
-
 def folder(run: str) -> Path:
-    """The folder of run `run` (a name under log/, or a path such as pretrained/carracing)."""
+    """The folder of run `run`: a name under log/, or a path such as pretrained/carracing."""
     path = Path(run)
-    if path.parts[:1] == ("log",) or (path / "config.json").exists():
+    if path.parts[:1] == (config.LOG.name,) or (path / "config.json").exists():
         return path
     return config.LOG / run
 
@@ -72,7 +51,7 @@ def find(run: str) -> tuple[Path, config.Config]:
     """Open a run that must exist.
 
     Raises:
-        RunError: no such run (names the nearest one).
+        RunError: no such run (names the nearest one), or its config is damaged.
     """
     path = folder(run)
     if not (path / "config.json").exists():
@@ -80,7 +59,10 @@ def find(run: str) -> tuple[Path, config.Config]:
         near = difflib.get_close_matches(path.name, names, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise RunError(f"no run at {path}{hint}")
-    return path, config.load(path / "config.json")
+    try:
+        return path, config.load(path / "config.json")
+    except ValueError as error:
+        raise RunError(str(error)) from None
 
 
 def claim(run: str, stage: str, cfg: config.Config) -> Path:
@@ -109,6 +91,15 @@ def claim(run: str, stage: str, cfg: config.Config) -> Path:
     return path / stage
 
 
+def command(path: Path, stage: str) -> str:
+    """The command that makes a stage of the run at `path`."""
+    try:
+        game = json.loads((path / "config.json").read_text())["game"]
+    except (OSError, ValueError, KeyError):
+        game = path.name if path.name in config.GAMES else "<game>"
+    return f"{COMMANDS[stage]} {game}" + (f" --run {path.name}" if path.name != game else "")
+
+
 def require(path: Path, stage: str, *names: str) -> None:
     """Check that the files of an earlier stage are there.
 
@@ -117,9 +108,8 @@ def require(path: Path, stage: str, *names: str) -> None:
     """
     for name in names:
         if not (path / stage / name).exists():
-            raise RunError(
-                f"{path} has no {stage}/{name}; make it with `{NEXT_COMMAND[stage]}` first"
-            )
+            made_by = command(path, stage)
+            raise RunError(f"{path} has no {stage}/{name}; make it with `{made_by}` first")
 
 
 @contextlib.contextmanager
@@ -175,18 +165,41 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
+def made_from(path: Path, *stages: str) -> dict[str, str]:
+    """Fingerprints of the weights of earlier stages ("vae", "rnn"), to keep with what uses them."""
+    return {stage: fingerprint(path / stage / f"{stage}.weights.h5") for stage in stages}
+
+
+def check_made_from(path: Path, what: Path, marks: dict[str, str]) -> None:
+    """Check that `what` was made with the V and M that are in the run now.
+
+    Args:
+        marks: what `made_from` said when it was made.
+
+    Raises:
+        RunError: names the stage that has changed since.
+    """
+    for stage, mark in made_from(path, *marks).items():
+        if mark != marks[stage]:
+            raise RunError(
+                f"{what} was made with another {path / stage / stage}.weights.h5; "
+                f"delete {what.parent} and make it again"
+            )
+
+
 class Metrics:
     """Append rows to `metrics.jsonl`; on opening, drop a torn last line and rows from `start` on.
 
     Args:
         path: the stage's folder.
         key: the column that counts (epoch, step, generation).
-        start: first value of `key` that will be written again.
+        start: first value of `key` that will be written again; None keeps all rows.
     """
 
-    def __init__(self, path: Path, key: str, start: int = 0):
+    def __init__(self, path: Path, key: str = "", start: float | None = None):
         self.file = path / "metrics.jsonl"
-        rows = [row for row in read_metrics(self.file) if row.get(key, 0) < start]
+        first = float("inf") if start is None else start
+        rows = [row for row in read_metrics(self.file) if row.get(key, 0) < first]
         with replacing(self.file) as file:
             file.writelines((json.dumps(row) + "\n").encode() for row in rows)
 
@@ -230,23 +243,20 @@ def load_checkpoint(path: Path, variables: list[Any]) -> dict[str, Any]:
     return json.loads(data["state"].tobytes())
 
 
-def disk(path: Path) -> tuple[float, float]:
-    """Gigabytes that a folder's files use, and that are free beside it."""
-    used = sum(f.stat().st_size for f in path.iterdir() if f.is_file())
-    return used / 1e9, shutil.disk_usage(path).free / 1e9
+def split(seeds: Sequence[int], holdout: float) -> tuple[np.ndarray, np.ndarray]:
+    """Split episodes into training and validation by their seeds: who is held out stays held out.
 
-
-def split(names: list[Any], holdout: float) -> tuple[list[Any], list[Any]]:
-    """Split episodes into training and validation: every k-th is held out, so it stays held out.
+    Returns:
+        Indices into `seeds` of the episodes to train on, and of those held out.
 
     Raises:
         RunError: too few episodes to hold any out.
     """
     every = max(2, round(1 / holdout)) if holdout > 0 else 0
-    held = [n for i, n in enumerate(names) if every and i % every == every - 1]
-    train = [n for n in names if n not in set(held)]
-    if not train or (every and not held):
-        raise RunError(f"{len(names)} episodes are too few to hold out {holdout:.0%} of them")
+    is_held = np.array([bool(every) and seed % every == every - 1 for seed in seeds], bool)
+    train, held = np.flatnonzero(~is_held), np.flatnonzero(is_held)
+    if not len(train) or (every and not len(held)):
+        raise RunError(f"{len(seeds)} episodes are too few to hold out {holdout:.0%} of them")
     return train, held
 
 

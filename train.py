@@ -1,7 +1,7 @@
 """Stage 5: evolve the controller C in the game.
 
     python train.py carracing                      every core, the paper's sizes
-    python train.py carracing --preset small       sizes for two cores and a night
+    python train.py carracing --preset small       sizes for two cores and three hours
     mpirun -n 65 python train.py carracing         64 workers, as the original
 
 Each candidate plays some episodes; its fitness is their mean return. Every so many generations
@@ -12,38 +12,36 @@ in controller.npz. Every generation is saved: the same command goes on where it 
 from __future__ import annotations
 
 import functools
+import json
 import math
 import time
 from pathlib import Path
 
 import numpy as np
 
+import cli
 import config
 import runs
 import workers
 from controller.logs import Logs
-from controller.model import count_params, layer_sizes
+from controller.model import count_params, layer_sizes, save_controller
 from controller.optimizers import make_optimizer
+from controller.rollout import rollout, team
+from envs.carracing import ACTION_SIZE
 
 
-@functools.cache
-def team(path: Path, cfg: config.Config):
-    """This worker's agent and games, made once."""
-    runs.tensorflow(1)
-    from controller.agent import load_agent
-    from envs.carracing import CarRacing
-
-    options = cfg.controller
-    return load_agent(path, cfg), CarRacing(options.batch_size, options.engine)
-
-
-def play(path: Path, cfg: config.Config, max_steps: int, params: np.ndarray, seeds: np.ndarray):
+def play(
+    path: Path,
+    cfg: config.Config,
+    games: int,
+    max_steps: int,
+    params: np.ndarray,
+    seeds: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Play jobs in this worker: (returns, lengths), see controller/rollout.py."""
-    agent, games = team(path, cfg)
-    from controller.rollout import rollout
-
-    games.max_steps = max_steps
-    return tuple(rollout(agent, games, params, seeds))  # plain: rank 0 needs no TensorFlow
+    agent, batch = team(path, cfg, cfg.controller.engine, games)
+    batch.max_steps = max_steps
+    return tuple(rollout(agent, batch, params, seeds))
 
 
 def play_all(pool, path, cfg, params: np.ndarray, seeds: np.ndarray, max_steps: int):
@@ -51,9 +49,12 @@ def play_all(pool, path, cfg, params: np.ndarray, seeds: np.ndarray, max_steps: 
 
     A task is what fills a worker's games twice over, or less if that keeps all workers busy.
     """
-    size = min(math.ceil(len(seeds) / pool.workers), 2 * cfg.controller.batch_size)
+    options = cfg.controller
+    jobs = max(options.population * options.episodes, options.eval_episodes)
+    games = min(math.ceil(jobs / pool.workers), options.batch_size)  # a game takes 17 MB
+    size = min(math.ceil(len(seeds) / pool.workers), 2 * games)
     cuts = range(0, len(seeds), size)
-    task = functools.partial(play, path, cfg, max_steps)
+    task = functools.partial(play, path, cfg, games, max_steps)
     results = list(
         pool.map(task, [params[i : i + size] for i in cuts], [seeds[i : i + size] for i in cuts])
     )
@@ -72,23 +73,35 @@ def training_seeds(options: config.Controller, generation: int) -> np.ndarray:
     return np.tile(seeds, (options.population // rows, 1))
 
 
-def save(folder: Path, optimizer, state: dict) -> None:
+def save(folder: Path, optimizer, state: dict, marks: dict[str, str]) -> None:
     """Save the optimiser and the counters: what the next generation starts from."""
     arrays = {f"optimizer.{k}": v for k, v in optimizer.state().items()}
+    arrays["made_from"] = np.frombuffer(json.dumps(marks).encode(), np.uint8)
     runs.write_npz(folder / "checkpoint.npz", arrays | {k: np.array(v) for k, v in state.items()})
 
 
 def restore(folder: Path, optimizer, state: dict) -> dict:
-    """Load what `save` wrote, or return `state` for a new run."""
+    """Load what `save` wrote, or return `state` for a new run.
+
+    Raises:
+        RunError: V or M has changed since, or the checkpoint is of another optimiser.
+    """
     file = folder / "checkpoint.npz"
     if not file.exists():
         return state
     data = runs.read_npz(file)
+    runs.check_made_from(folder.parent, file, json.loads(data["made_from"].tobytes()))
     prefix = "optimizer."
-    optimizer.load_state(
-        {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
-    )
-    return {k: data[k].item() if data[k].ndim == 0 else data[k] for k in state}
+    saved = {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
+    try:
+        optimizer.load_state(saved)
+    except (KeyError, ValueError) as error:
+        raise runs.RunError(f"{file} is of another optimiser ({error}); delete it") from None
+    judged = state["judged_by"]
+    state = {k: data[k].item() if data[k].ndim == 0 else data[k] for k in state}
+    if tuple(state["judged_by"]) != judged:  # other evaluations cannot be compared with its best
+        state |= {"best": -math.inf, "judged_by": judged}
+    return state
 
 
 def finished(options: config.Controller, state: dict) -> str:
@@ -97,7 +110,8 @@ def finished(options: config.Controller, state: dict) -> str:
         return f"generation {state['generation']} reached"
     if options.hours and state["seconds"] >= options.hours * 3600:
         return f"{options.hours} hours of evolution reached"
-    if state["evaluated"] == state["generation"] and state["last"] >= options.target_return:
+    fresh = 0 < state["evaluated"] == state["generation"]
+    if fresh and state["last"] >= options.target_return:
         return f"target return {options.target_return} reached"
     return ""
 
@@ -112,27 +126,21 @@ def time_left(options: config.Controller, state: dict, seconds: float) -> str:
     return f"{workers.clock(max(0, min(limits)))} left" if limits else "no limit"
 
 
-def evaluate(pool, path, cfg, optimizer, logs: Logs, state: dict, folder: Path) -> None:
+def evaluate(pool, path, cfg, optimizer, logs: Logs, state: dict, marks: dict[str, str]) -> None:
     """Evaluate the distribution's mean; keep it if it is the best so far."""
-    options = cfg.controller
+    options, start = cfg.controller, time.monotonic()
     params = np.round(optimizer.mean, 4)
     seeds = config.EVAL_SEEDS + np.arange(options.eval_episodes)
     scores, _ = play_all(
         pool, path, cfg, np.tile(params, (len(seeds), 1)), seeds, options.max_steps
     )
     score = float(scores.mean())
+    state["seconds"] += time.monotonic() - start
     logs.evaluation(
         state["generation"], state["seconds"], scores, params, state["last"], state["best"]
     )
     if score >= state["best"]:
-        runs.write_npz(
-            folder / "controller.npz",
-            {
-                "params": params,
-                "generation": np.array(state["generation"]),
-                "score": np.array(score),
-            },
-        )
+        save_controller(path, params, marks, generation=state["generation"], score=score)
         state["best"], state["best_params"] = score, params
     elif options.retrain:
         optimizer.set_mean(state["best_params"])
@@ -148,20 +156,24 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
     """The loop of evolution, on rank 0."""
     options = cfg.controller
     path = runs.folder(run)
-    sizes = layer_sizes(options.inputs, cfg.vae.z_size, cfg.rnn.hidden_size, 3)
+    sizes = layer_sizes(options.inputs, cfg.vae.z_size, cfg.rnn.hidden_size, ACTION_SIZE)
     count = count_params(sizes)
-    optimizer = make_optimizer(
-        options.optimizer,
-        count,
-        population=options.population,
-        sigma_init=options.sigma_init,
-        sigma_decay=options.sigma_decay,
-        weight_decay=options.weight_decay,
-        antithetic=options.antithetic,
-        seed=options.seed,
-    )
+    try:
+        optimizer = make_optimizer(
+            options.optimizer,
+            count,
+            population=options.population,
+            sigma_init=options.sigma_init,
+            sigma_decay=options.sigma_decay,
+            weight_decay=options.weight_decay,
+            antithetic=options.antithetic,
+            seed=options.seed,
+        )
+    except ValueError as error:
+        raise runs.RunError(f"{options.optimizer} cannot start: {error}") from None
     folder = runs.claim(run, "controller", cfg)
     runs.sweep(folder)
+    marks = runs.made_from(path, "vae", "rnn")
     state = restore(
         folder,
         optimizer,
@@ -173,6 +185,7 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
             "last": 0.0,
             "evaluated": 0,
             "max_steps": options.max_steps,
+            "judged_by": (options.max_steps, options.eval_episodes),
         },
     )
     if not options.cap_time:
@@ -221,13 +234,13 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
             flush=True,
         )
         if state["generation"] % options.eval_every == 0 or finished(options, state):
-            evaluate(pool, path, cfg, optimizer, logs, state, folder)
-        save(folder, optimizer, state)
+            evaluate(pool, path, cfg, optimizer, logs, state, marks)
+        save(folder, optimizer, state, marks)
     print(f"done: {why}; best {state['best']:.1f}, {folder / 'controller.npz'}")
 
 
 def main() -> None:
-    run, cfg = config.parse("controller", __doc__)
+    run, cfg = cli.parse("controller", __doc__)
     path = runs.folder(run)
     runs.require(path, "vae", "vae.weights.h5")
     runs.require(path, "rnn", "rnn.weights.h5")
@@ -238,4 +251,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    runs.cli(main)
+    cli.run(main)

@@ -12,6 +12,7 @@ whole job at once with its traceback.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -26,22 +27,44 @@ from threadpoolctl import threadpool_limits
 
 from runs import RunError
 
-# What an MPI launcher says of itself in the environment of the ranks that it starts.
-SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS")
+# What a launcher (MPICH, Open MPI, srun) says in the environment of the processes that it starts.
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS")
+RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
 LAUNCHED = "WORLD_MODELS_LAUNCHED"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+# Errors of the operating system that the user can mend, and that are told in one sentence.
+MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+
+
 def cores() -> int:
-    """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """CPU cores that this process may use, a container's quota considered."""
+    mine = hasattr(os, "sched_getaffinity")  # Linux alone
+    count = len(os.sched_getaffinity(0)) if mine else os.cpu_count() or 1
+    quota = Path("/sys/fs/cgroup/cpu.max")
+    limit, _, period = quota.read_text().partition(" ") if quota.exists() else ("max", "", "")
+    return count if limit == "max" else max(1, min(count, int(limit) // int(period)))
+
+
+def rank() -> int:
+    """This process's MPI rank, without starting MPI; only rank 0 speaks to the user."""
+    return next((int(os.environ[name]) for name in RANKS if name in os.environ), 0)
 
 
 def given_ranks() -> int:
     """How many ranks the launcher started, without starting MPI (1: none, or mpirun alone)."""
     return max((int(os.environ[name]) for name in SIZES if name in os.environ), default=1)
+
+
+def alone(script: str) -> None:
+    """Refuse to be one of several ranks.
+
+    Raises:
+        RunError: an MPI launcher started more than one of us.
+    """
+    if given_ranks() > 1:
+        raise RunError(f"{script} is one process that uses every core; start it without mpirun")
 
 
 def launch(workers: int) -> None:
@@ -73,7 +96,8 @@ def describe(size: int) -> str:
     """Say how many workers there are and who started them."""
     if size == 1:
         return "1 worker, in this process"
-    by = "this script, one a core" if LAUNCHED in os.environ else "mpirun"
+    by = "srun" if "SLURM_STEP_NUM_TASKS" in os.environ else "mpirun"
+    by = "this script" if LAUNCHED in os.environ else by
     return f"{size - 1} workers and 1 rank that deals out the work, started by {by}"
 
 
@@ -95,10 +119,10 @@ class Guarded:
     def __call__(self, *args: Any) -> Any:
         try:
             return self.task(*args)
-        except (RunError, OSError):
+        except RunError:
             raise  # told to rank 0, which says it in one sentence
         except Exception as error:
-            if given_ranks() == 1:
+            if given_ranks() == 1 or getattr(error, "errno", None) in MENDABLE:
                 raise
             abort(type(error), error, error.__traceback__)
 
@@ -120,14 +144,21 @@ def pool() -> Iterator[Pool | None]:
     """Open the pool: rank 0 gets it; the other ranks work inside, then get None.
 
     One thread a rank. With one rank, tasks run in this process.
+
+    Raises:
+        RunError: the launcher belongs to another MPI than mpi4py's: N lone copies over one log.
     """
     threadpool_limits(1)  # NumPy's, whose threads would spin against the other ranks
-    # An mpirun of another MPI than mpi4py's would start N lone copies over one log.
-    warnings.filterwarnings("error", message="suspicious MPI")
+    warnings.filterwarnings("ignore", message="suspicious MPI")  # said below in our words
     from mpi4py import MPI
     from mpi4py.futures import MPICommExecutor
 
     size = MPI.COMM_WORLD.Get_size()
+    if size == 1 < given_ranks():
+        raise RunError(
+            f"the launcher started {given_ranks()} processes, but MPI sees one: it belongs to "
+            "another MPI; use the mpirun beside this python, or srun --mpi=pmi2"
+        )
     with MPICommExecutor(MPI.COMM_WORLD, root=0) as executor:
         if executor is None:
             yield None
@@ -140,7 +171,8 @@ def pool() -> Iterator[Pool | None]:
 
 
 class Progress:
-    """Count work and print how fast it goes: one line every few seconds, also in a log file."""
+    """Count work and print how fast it goes: a line every few seconds, not a bar, so that a log
+    file can be read too."""
 
     def __init__(self, total: int, unit: str, done: int = 0, every: float = 5.0):
         self.total, self.unit, self.every = total, unit, every

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 import config
 import runs
-from controller.model import count_params, layer_sizes, random_params
+from controller.model import count_params, layer_sizes, load_controller, random_params
+from envs.carracing import ACTION_SIZE
 from rnn.model import MDNRNN, load_rnn, make_rnn
 from vae.model import ConvVAE, load_vae, pixels, reparameterize
 
@@ -55,7 +56,7 @@ class Agent:
         self.sizes = layer_sizes(inputs, rnn.z_size, rnn.hidden_size, rnn.action_size)
         self.num_params = count_params(self.sizes)
         self.uses_rnn = inputs in ("zh", "zc", "zch")
-        self.act = tf.function(self._act, reduce_retracing=False)
+        self.act = tf.function(self._act)
 
     def _act(
         self, obs: tf.Tensor, h: tf.Tensor, c: tf.Tensor, params: tf.Tensor, noise: tf.Tensor
@@ -78,21 +79,11 @@ class Agent:
         return action, h, c, z
 
 
-def load_agent(path: Path, cfg: config.Config, action_size: int = 3) -> Agent:
+def load_agent(path: Path, cfg: config.Config) -> Agent:
     """Build the agent of a run from its V and M."""
     vae = load_vae(path, cfg.vae.z_size, cfg.vae.precision)
-    rnn = load_rnn(path, cfg.vae.z_size, action_size, cfg.rnn)
+    rnn = load_rnn(path, cfg.vae.z_size, ACTION_SIZE, cfg.rnn)
     return Agent(vae, rnn, cfg.controller.inputs, cfg.controller.z_mode)
-
-
-def load_controller(path: Path) -> np.ndarray:
-    """Parameters (P,) of a run's best controller.
-
-    Raises:
-        RunError: none was trained yet.
-    """
-    runs.require(path, "controller", "controller.npz")
-    return runs.read_npz(path / "controller" / "controller.npz")["params"]
 
 
 def policies(source: str, noise: float):
@@ -109,7 +100,8 @@ def policies(source: str, noise: float):
         agent, params = load_agent(path, cfg), load_controller(path)
     else:
         cfg = config.Config()
-        agent = Agent(ConvVAE(cfg.vae.z_size), make_rnn(cfg.vae.z_size, 3, cfg.rnn), "zh", "sample")
+        rnn = make_rnn(cfg.vae.z_size, ACTION_SIZE, cfg.rnn)
+        agent = Agent(ConvVAE(cfg.vae.z_size), rnn, "zh", "sample")
 
     def make(rng: np.random.Generator):
         weights, spread = (params, noise) if source else (randomise(agent, rng), 0.0)
@@ -122,7 +114,7 @@ def policies(source: str, noise: float):
             action, h, c, _ = agent.act(tf.constant(obs[None]), h, c, weights, tf.constant(draw))
             # Cauchy weights now and then overflow: such a network lets go of the controls.
             action = action.numpy()[0] if source else np.nan_to_num(action.numpy()[0])
-            return action + spread * rng.standard_normal(3).astype(np.float32)
+            return action + spread * rng.standard_normal(len(action)).astype(np.float32)
 
         return act
 

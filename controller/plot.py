@@ -16,7 +16,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-import config
+import cli
 import runs
 from envs.carracing import SOLVED
 
@@ -33,7 +33,9 @@ def history(path: Path) -> tuple[np.ndarray, np.ndarray]:
         RunError: no generation was played yet.
     """
     rows, scores = [], []
-    for file in (path / "controller").glob("*.hist.json"):  # one for each --episodes
+    # One for each --episodes; where an older one was left with later generations, the newer counts.
+    files = sorted((path / "controller").glob("*.hist.json"), key=lambda f: f.stat().st_mtime)
+    for file in files:
         rows += json.loads(file.read_text())
         best = Path(str(file).replace(".hist.json", ".hist_best.json"))
         scores += json.loads(best.read_text()) if best.exists() else []
@@ -122,7 +124,7 @@ def save(figure, target: Path) -> None:
 
 
 def main() -> None:
-    parser = config.OptionParser(
+    parser = cli.OptionParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", help="a run's folder, such as log/carracing")
@@ -140,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    runs.cli(main)
+    cli.run(main)

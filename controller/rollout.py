@@ -5,11 +5,17 @@ A job is (parameters of C, seed of the track). Games that end are reset for the 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from controller.agent import Agent
+import config
+import runs
+
+if TYPE_CHECKING:
+    from controller.agent import Agent
 
 
 class Rollouts(NamedTuple):
@@ -17,6 +23,16 @@ class Rollouts(NamedTuple):
 
     returns: np.ndarray  # float64 (jobs,)
     lengths: np.ndarray  # int64 (jobs,)
+
+
+@functools.cache
+def team(path: Path, cfg: config.Config, engine: str, games: int):
+    """The agent of a run and its games, made once in a worker, which alone loads TensorFlow."""
+    runs.tensorflow(1)
+    from controller.agent import load_agent
+    from envs.carracing import CarRacing
+
+    return load_agent(path, cfg), CarRacing(games, engine)
 
 
 def rollout(agent: Agent, games, params: np.ndarray, seeds: np.ndarray) -> Rollouts:
@@ -54,7 +70,7 @@ def rollout(agent: Agent, games, params: np.ndarray, seeds: np.ndarray) -> Rollo
             return out
         for i in np.flatnonzero(alive):
             noise[i] = rngs[i].standard_normal(agent.z_size, np.float32)
-        rows = padded(np.flatnonzero(alive))
+        rows = padded(np.flatnonzero(alive), n)
         answer = agent.act(games.obs[rows], h[rows], c[rows], weights[rows], noise[rows])
         act, h[rows], c[rows], _ = (x.numpy() for x in answer)
         actions[rows] = act
@@ -64,7 +80,7 @@ def rollout(agent: Agent, games, params: np.ndarray, seeds: np.ndarray) -> Rollo
         job[alive & (terminated | truncated)] = -1
 
 
-def padded(rows: np.ndarray) -> np.ndarray:
-    """Repeat the last row up to a power of two, so that few batch sizes are ever compiled."""
-    size = 1 << (len(rows) - 1).bit_length()
+def padded(rows: np.ndarray, most: int) -> np.ndarray:
+    """Repeat the last row up to a power of two, or `most`: few batch sizes are ever compiled."""
+    size = min(1 << (len(rows) - 1).bit_length(), most)
     return np.concatenate([rows, np.repeat(rows[-1:], size - len(rows))])

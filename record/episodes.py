@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runs import RunError, replacing
+from runs import RunError, command, replacing
 
 
 @dataclasses.dataclass
@@ -114,5 +114,6 @@ def list_episodes(folder: Path, skip_bad: bool = False) -> list[tuple[Path, int]
                 raise
             print(f"left out: {error}")
     if not episodes:
-        raise RunError(f"no episodes in {folder}; make them with `python -m record.extract` first")
+        made_by = command(folder.parent, "record")
+        raise RunError(f"no episodes in {folder}; make them with `{made_by}` first")
     return episodes

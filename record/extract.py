@@ -11,10 +11,12 @@ Constant memory, one compressed file an episode. The same command goes on where 
 from __future__ import annotations
 
 import functools
+import shutil
 from pathlib import Path
 
 import numpy as np
 
+import cli
 import config
 import runs
 import workers
@@ -54,7 +56,8 @@ def play(games: carracing.CarRacing, policy: Policy, seed: int) -> Episode:
     obs, actions, rewards = [games.obs[0].copy()], [], []
     ended = cut = np.zeros(1, bool)
     while not (ended[0] or cut[0]):
-        action = policy(obs[-1], len(actions))
+        # What was played, not what was wished for: M would never meet that again.
+        action = np.clip(policy(obs[-1], len(actions)), carracing.ACTION_LOW, carracing.ACTION_HIGH)
         reward, ended, cut = games.step(action[None], alive)
         obs.append(games.obs[0].copy())
         actions.append(action)
@@ -68,19 +71,25 @@ def play(games: carracing.CarRacing, policy: Policy, seed: int) -> Episode:
     )
 
 
-def record_one(folder: Path, options: config.Record, seed: int) -> tuple[int, int, float]:
-    """Record one episode to disk; returns its seed, steps and return."""
+def record_one(folder: Path, options: config.Record, seed: int) -> tuple[int, int, float, int]:
+    """Record one episode to disk; returns its seed, steps, return and bytes."""
     games = game(options.engine, options.max_steps)
     episode = play(games, make_policy(options, seed), seed)
-    save_episode(folder / f"{seed}.npz", episode)
-    return seed, len(episode), float(episode.reward.sum())
+    file = folder / f"{seed}.npz"
+    save_episode(file, episode)
+    return seed, len(episode), float(episode.reward.sum()), file.stat().st_size
 
 
 def main() -> None:
-    run, cfg = config.parse("record", __doc__)
+    run, cfg = cli.parse("record", __doc__)
     options = cfg.record
-    if options.policy == "controller" and not options.source:
-        raise runs.RunError("--policy controller needs --source, the run whose controller plays")
+    if options.policy == "controller":
+        if not options.source:
+            raise runs.RunError(
+                "--policy controller needs --source, the run whose controller plays"
+            )
+        source, _ = runs.find(options.source)
+        runs.require(source, "controller", "controller.npz")
     workers.launch(options.workers)
     with workers.pool() as pool:
         if pool is None:
@@ -94,19 +103,21 @@ def main() -> None:
             f"policy {options.policy}, engine {options.engine}; {workers.describe(pool.size)}",
             flush=True,
         )
-        metrics = runs.Metrics(folder, "row", start=1 << 62)
+        metrics = runs.Metrics(folder)
         progress = workers.Progress(options.episodes, "episodes", done=options.episodes - len(todo))
         results = pool.map(functools.partial(record_one, folder, options), todo, unordered=True)
         frames, returns = 0, []
-        for seed, steps, score in results:
+        used = sum(file.stat().st_size for file in folder.iterdir())
+        for seed, steps, score, size in results:
             frames += steps
+            used += size
             returns.append(score)
             metrics.write(seed=seed, steps=steps, score=round(score, 2))
-            used, free = runs.disk(folder) if len(returns) % 32 == 0 else (0, 0)
-            progress.add(1, f"{used:.2f} GB used, {free:.0f} GB free" if used else "")
+            free = shutil.disk_usage(folder).free
+            progress.add(1, f"{used / 1e9:.2f} GB used, {free / 1e9:.0f} GB free")
         if returns:
             print(f"done: {frames:,} frames, mean return {np.mean(returns):.1f}")
 
 
 if __name__ == "__main__":
-    runs.cli(main)
+    cli.run(main)

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 import config
 import runs
+from envs.carracing import ACTION_SIZE
 from rnn.mdn import mdn_sample
 from rnn.model import MDNRNN, State, load_rnn
 
@@ -89,7 +90,7 @@ class Dream:
             t = tf.constant(0)
             while t < self.max_steps and tf.reduce_any(alive):
                 action = policy(z, h, c, *arguments)
-                draw = seed + tf.stack([2 * t + 2, 0])
+                draw = tf.random.experimental.stateless_fold_in(seed, t)
                 z, (h, c), reward, ended = self._advance(z, (h, c), action, draw)
                 returns += tf.where(alive, reward, 0.0)
                 lengths += tf.cast(alive, tf.int32)
@@ -100,9 +101,15 @@ class Dream:
         return rollout
 
 
-def load_dream(path: Path, cfg: config.Config, *, action_size: int = 3, **options) -> Dream:
-    """Build the dream of a run from its M and the first frames of its series."""
+def load_dream(path: Path, cfg: config.Config, **options) -> Dream:
+    """Build the dream of a run from its M and the first frames of its series.
+
+    Raises:
+        RunError: one of them is missing, or was made with another V.
+    """
     runs.require(path, "series", "initial_z.npz")
-    starts = runs.read_npz(path / "series" / "initial_z.npz")
-    rnn = load_rnn(path, cfg.vae.z_size, action_size, cfg.rnn)
+    file = path / "series" / "initial_z.npz"
+    starts = runs.read_npz(file)
+    runs.check_made_from(path, file, {"vae": starts["vae"].tobytes().decode()})
+    rnn = load_rnn(path, cfg.vae.z_size, ACTION_SIZE, cfg.rnn)
     return Dream(rnn, starts["mu"], starts["logvar"], **options)

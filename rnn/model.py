@@ -8,6 +8,7 @@ In shapes, B is the batch, T time, Z the latent size, A the action's, H the unit
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,6 @@ class Prediction(NamedTuple):
     done: tf.Tensor | None  # (B, ...) logit
 
 
-@keras.saving.register_keras_serializable("world_models")
 class MDNRNN(keras.Model):
     """M; `call` unrolls it over a sequence, `step` moves it on by one."""
 
@@ -56,10 +56,6 @@ class MDNRNN(keras.Model):
         self.lstm.build((None, None, z_size + action_size))
         self.head.build((None, hidden_size))
         self.built = True
-
-    def get_config(self) -> dict:
-        names = ("z_size", "action_size", "hidden_size", "mixtures", "joint")
-        return {n: getattr(self, n) for n in (*names, "reward_head", "done_head")}
 
     def zero_state(self, batch: int) -> State:
         """LSTM state (h, c) before the first step, (B, H) each."""
@@ -133,9 +129,11 @@ def load_rnn(path: Path, z_size: int, action_size: int, options: config.RNN) -> 
     """Load the M of a run's folder.
 
     Raises:
-        RunError: it is missing or of another size.
+        RunError: it is missing, of another size, or has learned the latents of another V.
     """
-    runs.require(path, "rnn", "rnn.weights.h5")
+    runs.require(path, "rnn", "rnn.weights.h5", "made_from.json")
+    marks = path / "rnn" / "made_from.json"
+    runs.check_made_from(path, marks, json.loads(marks.read_text()))
     rnn = make_rnn(z_size, action_size, options)
     file = path / "rnn" / "rnn.weights.h5"
     try:

@@ -62,19 +62,12 @@ def draw_dreams(
     """Draw held-out episodes, two rows each: what came, and below it what M imagined.
 
     M sees the first half of a sequence. The first column is the last frame it saw; each further
-    one lies `rend_step` steps ahead, `rend_n_rollouts` of them.
-
-    Raises:
-        RunError: no held-out episode is long enough.
+    one lies `rend_step` steps ahead, `rend_n_rollouts` of them. Episodes too short for that are
+    left out; rnn.train has made sure that one is long enough.
     """
     ahead = options.rend_step * options.rend_n_rollouts
-    warmup = max(1, min(options.sequence_length, int(series.length[held].max())) // 2)
+    warmup = min(options.sequence_length, int(series.length[held].max())) // 2
     fits = held[series.length[held] >= warmup + ahead][: options.rend_n_episodes]
-    if not len(fits):
-        raise runs.RunError(
-            f"no held-out episode has the {warmup + ahead} steps of the picture; "
-            "lower --rend-step or --rend-n-rollouts"
-        )
     steps = warmup + ahead
     rows = series.offset[fits][:, None] + np.arange(steps)
     z = series.mu[rows].astype(np.float32)

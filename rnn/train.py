@@ -15,11 +15,12 @@ import time
 
 import numpy as np
 
+import cli
 import config
 import runs
+import workers
 from series.data import Series, load_series, windows
 from vae.data import read_ahead
-from workers import Progress
 
 
 def make_steps(rnn, optimizer, options: config.RNN):
@@ -61,28 +62,41 @@ def mean(rows: list[dict]) -> dict[str, float]:
     return {k: round(float(np.mean([row[k] for row in rows])), 5) for k in rows[0]}
 
 
-def check_picture(options: config.RNN) -> None:
-    """Refuse a picture that does not fit into half a training sequence.
+def check_picture(options: config.RNN, longest: int) -> None:
+    """Refuse a picture that fits neither half a training sequence nor half an episode.
+
+    Args:
+        longest: steps of the longest held-out episode.
 
     Raises:
         RunError: rend_step x rend_n_rollouts is too long.
     """
     length = options.rend_step * options.rend_n_rollouts
-    if length > options.sequence_length / 2:
+    room = min(options.sequence_length, longest)
+    if length > room // 2:
         raise runs.RunError(
-            f"rend_step x rend_n_rollouts is {length}, more than half of sequence_length "
-            f"({options.sequence_length}); lower one of them"
+            f"rend_step x rend_n_rollouts is {length}, more than half of the {room} steps of a "
+            "sequence; lower one of them"
         )
 
 
+def diverged(loss: float, step: int) -> runs.RunError:
+    """The error of a training that went wrong; nothing since the last validation was saved."""
+    return runs.RunError(
+        f"the loss of M is {loss} at step {step}; the last good weights are kept; "
+        "lower --learning-rate and run the same command"
+    )
+
+
 def main() -> None:
-    run, cfg = config.parse("rnn", __doc__)
+    run, cfg = cli.parse("rnn", __doc__)
     options = cfg.rnn
-    check_picture(options)
+    workers.alone("rnn.train")
     path = runs.folder(run)
     series = load_series(path)
-    train, held = runs.split(list(range(len(series))), options.holdout)
-    train, held = np.array(train), np.array(held or train)
+    train, held = runs.split(series.seed, options.holdout)
+    held = held if len(held) else train
+    check_picture(options, int(series.length[held].max()))
     runs.tensorflow(options.threads)
     import keras
 
@@ -107,6 +121,7 @@ def main() -> None:
             raise runs.RunError(
                 f"{folder} was trained on the latents of another V; delete it to train M anew"
             )
+    runs.write_json(folder / "made_from.json", {"vae": series.vae})
     print(
         f"rnn: {int(series.length.sum()):,} steps of {len(series)} episodes, {len(held)} held out, "
         f"{rnn.count_params():,} parameters"
@@ -117,17 +132,14 @@ def main() -> None:
     rng = np.random.default_rng([options.seed, 1 << 31])
     rows = min(options.batch_size, len(held) * 4)
     check = windows(series, held, rows, options.sequence_length, rng)
-    progress = Progress(options.steps, "steps", done=state["step"])
+    progress = workers.Progress(options.steps, "steps", done=state["step"])
     losses, start, seen = [], time.monotonic(), 0
     for batch in read_ahead(draw_batches(series, train, options, state["step"]), size=2):
         step = state["step"] = state["step"] + 1
         optimizer.learning_rate.assign(learning_rate(options, step - 1))
         row = {k: float(v) for k, v in train_step(batch).items()}
         if not math.isfinite(row["loss"]):
-            raise runs.RunError(
-                f"the loss of M became {row['loss']} at step {step}; the last good weights are "
-                "kept; lower --learning-rate and run the same command"
-            )
+            raise diverged(row["loss"], step)
         losses.append(row)
         seen += int(batch["mask"].sum())
         progress.add(1, f"loss {row['loss']:.4f}")
@@ -135,6 +147,8 @@ def main() -> None:
             continue
         seconds = time.monotonic() - start
         val = mean([{k: float(v) for k, v in validate_step(check).items()}])
+        if not math.isfinite(val["loss"]):
+            raise diverged(val["loss"], step)
         better = val["loss"] < state["best"]
         if better:
             state["best"] = val["loss"]
@@ -148,8 +162,8 @@ def main() -> None:
             seconds=round(seconds, 1),
             steps_per_second=round(seen / seconds, 1),
         )
-        draw_dreams(vae, rnn, series, held, path, options, folder / "steps" / f"{step:06d}.png")
         runs.save_checkpoint(checkpoint, variables, **state)
+        draw_dreams(vae, rnn, series, held, path, options, folder / "steps" / f"{step:06d}.png")
         print(
             f"step {step}/{options.steps}: loss {mean(losses)['loss']:.4f} · held out "
             f"{val['loss']:.4f} · {seen / seconds:,.0f} steps/s" + (" · best" if better else ""),
@@ -160,4 +174,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    runs.cli(main)
+    cli.run(main)

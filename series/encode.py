@@ -3,9 +3,8 @@
     python -m series.encode carracing
 
 Writes log/<run>/series/series.npz, and initial_z.npz: the first frame of every episode, where
-dreams
-start. Blocks of episodes are kept on the way: the same command goes
-on where it stopped, and encodes again only if V or the episodes have changed.
+dreams start. Blocks of episodes are kept on the way: the same command goes on where it stopped,
+and encodes again only if V or the episodes have changed.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-import config
+import cli
 import runs
+import workers
 from record.episodes import list_episodes, load_episode
 from series.data import FIELDS
-from workers import Progress
 
 BLOCK = 64  # episodes kept together
 
@@ -64,26 +63,34 @@ def encode_block(encode, files: list[Path], skip_bad: bool) -> dict[str, np.ndar
         rows["length"].append(np.int32([len(episode)]))
         rows["terminated"].append(episode.terminated[None])
         rows["seed"].append(np.int64([file.stem]))
-    return {name: np.concatenate(parts) for name, parts in rows.items()}
+    return {name: np.concatenate(parts) for name, parts in rows.items() if parts}
+
+
+def made_of(mark: str, episodes: list[tuple[Path, int]]) -> str:
+    """Name the series that V's fingerprint `mark` and these files give: 16 hex digits."""
+    lines = [mark]
+    for file, steps in episodes:
+        status = file.stat()
+        lines.append(f"{file.name} {steps} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def main() -> None:
-    run, cfg = config.parse("series", __doc__)
+    run, cfg = cli.parse("series", __doc__)
     options = cfg.series
+    workers.alone("series.encode")
     path = runs.folder(run)
     episodes = list_episodes(path / "record", options.skip_bad)
     runs.require(path, "vae", "vae.weights.h5")
     mark = runs.fingerprint(path / "vae" / "vae.weights.h5")
-    names = "\n".join(f"{file.name} {steps}" for file, steps in episodes)
-    key = hashlib.sha256(f"{mark}\n{names}".encode()).hexdigest()[:16]
+    key = made_of(mark, episodes)
     folder = runs.claim(run, "series", cfg)
     runs.sweep(folder)
     target = folder / "series.npz"
-    if target.exists() and runs.read_metrics(folder / "metrics.jsonl")[-1:] != []:
-        last = runs.read_metrics(folder / "metrics.jsonl")[-1]
-        if last["key"] == key:
-            print(f"series: {target} is up to date ({last['frames']:,} frames)")
-            return
+    last = (runs.read_metrics(folder / "metrics.jsonl") or [{}])[-1]
+    if target.exists() and last.get("key") == key:
+        print(f"series: {target} is up to date ({last['frames']:,} frames)")
+        return
     runs.tensorflow(options.threads)
     from vae.model import load_vae
 
@@ -95,7 +102,7 @@ def main() -> None:
     total = sum(steps + 1 for _, steps in episodes)
     print(f"series: {total:,} frames of {len(episodes)} episodes to {target}", flush=True)
     blocks = []
-    progress = Progress(total, "frames")
+    progress = workers.Progress(total, "frames")
     for start in range(0, len(episodes), BLOCK):
         part = episodes[start : start + BLOCK]
         block = folder / f"block-{key}-{start:06d}.npz"
@@ -104,7 +111,9 @@ def main() -> None:
             runs.write_npz(block, encode_block(encode, files, options.skip_bad))
         blocks.append(block)
         progress.add(sum(steps + 1 for _, steps in part))
-    parts = [runs.read_npz(block) for block in blocks]
+    parts = [part for part in map(runs.read_npz, blocks) if part]
+    if not parts:
+        raise runs.RunError(f"no episode in {path / 'record'} can be read; record again")
     arrays = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     counts = arrays["length"].astype(np.int64) + 1
     arrays["offset"] = np.cumsum(counts) - counts
@@ -113,7 +122,7 @@ def main() -> None:
     starts = {name: arrays[name][first] for name in ("mu", "logvar")} | {"vae": arrays["vae"]}
     runs.write_npz(folder / "initial_z.npz", starts)
     runs.write_npz(target, arrays)
-    runs.Metrics(folder, "row").write(
+    runs.Metrics(folder, "row", start=0).write(
         key=key, frames=int(counts.sum()), episodes=len(counts), vae=mark
     )
     for block in blocks:
@@ -122,4 +131,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    runs.cli(main)
+    cli.run(main)

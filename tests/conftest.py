@@ -1,14 +1,17 @@
-"""Shared by the tests: a real toy run, made once by the README's own commands."""
+"""Shared by the tests: a real toy run, made once by the commands of `make demo`."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import config
 import runs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,23 +31,35 @@ def command(*words: str, cwd: Path, check: bool = True, timeout: int = 300):
     return done
 
 
-PIPELINE = {
-    "record": ("-m", "record.extract", "carracing"),
-    "vae": ("-m", "vae.train", "carracing"),
-    "series": ("-m", "series.encode", "carracing"),
-    "rnn": ("-m", "rnn.train", "carracing"),
-    "controller": ("train.py", "carracing"),
-}
+def recipe(target: str) -> list[list[str]]:
+    """The commands of a target of the Makefile, after `$(RUN)`."""
+    text = (ROOT / "Makefile").read_text().split(f"\n{target}:")[1].split("\n\n")[0]
+    return [line.split()[1:] for line in text.splitlines() if line.startswith("\t$(RUN)")]
+
+
+# `make demo` at toy size: its first five commands are the stages, the rest looks at what they made.
+DEMO = [[word.replace("demo", "toy") for word in words] for words in recipe("demo")]
+STAGES = dict(zip(config.STAGES, DEMO, strict=False))  # all words of a stage's command
+PIPELINE = {stage: tuple(words[: words.index("--run")]) for stage, words in STAGES.items()}
+
+
+def copy_run(toy: Path, target: Path, *stages: str) -> Path:
+    """A copy of log/toy with some of its stages, in a new working folder."""
+    made = json.loads((toy / "log/toy/config.json").read_text())
+    for stage in stages:
+        shutil.copytree(toy / "log/toy" / stage, target / "log/toy" / stage)
+    kept = {k: v for k, v in made.items() if k in (*stages, "game", "preset")}
+    (target / "log/toy/config.json").write_text(json.dumps(kept))
+    return target / "log/toy"
 
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory) -> Path:
     """A working folder with log/toy: all five stages at toy size, with reward and done heads."""
     cwd = tmp_path_factory.mktemp("toy")
-    for stage, words in PIPELINE.items():
-        more = ("--preset", "toy") if stage == "record" else ()
+    for stage, words in STAGES.items():
         heads = ("--reward-head", "--done-head") if stage == "rnn" else ()
-        command(*words, "--run", "toy", *more, *heads, cwd=cwd)
+        command(*words, *heads, cwd=cwd)
     return cwd
 
 

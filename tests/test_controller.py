@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
@@ -19,7 +19,7 @@ from controller.rollout import padded, rollout
 from envs import carracing
 from envs.scaling import see
 from rnn.model import MDNRNN
-from tests.conftest import command
+from tests.conftest import DEMO, PIPELINE, STAGES, command, copy_run
 from train import training_seeds
 from vae.model import ConvVAE
 
@@ -98,8 +98,9 @@ def test_z_mode_mean_ignores_the_noise():
 
 
 def test_padded_rows():
-    assert padded(np.array([4])).tolist() == [4]
-    assert padded(np.array([1, 2, 5])).tolist() == [1, 2, 5, 5]
+    assert padded(np.array([4]), 8).tolist() == [4]
+    assert padded(np.array([1, 2, 5]), 8).tolist() == [1, 2, 5, 5]
+    assert padded(np.array([1, 2, 5]), 3).tolist() == [1, 2, 5]
 
 
 def test_training_tracks_are_no_others():
@@ -135,8 +136,6 @@ def test_logs_are_the_originals(in_toy):
 
 @pytest.mark.parametrize("optimizer", ["openes", "pepg", "ses", "ga"])
 def test_every_optimizer_evolves(optimizer, toy, tmp_path):
-    from tests.test_workers import copy_run
-
     run = copy_run(toy, tmp_path, "vae", "rnn")
     words = ("train.py", "carracing", "--run", "toy", "--optimizer", optimizer, "--workers", "1")
     command(*words, "--generations", "2", "--cap-time", "--retrain", cwd=tmp_path)
@@ -199,6 +198,7 @@ def test_a_video_without_an_encoder_is_one_sentence(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
 def test_a_window_without_a_display_is_one_sentence(toy, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
@@ -206,10 +206,42 @@ def test_a_window_without_a_display_is_one_sentence(toy, monkeypatch):
     assert done.returncode == 1 and "no display" in done.stderr and "--video" in done.stderr
 
 
-def test_pictures_of_a_run(toy):
-    command("-m", "controller.plot", "log/toy", cwd=toy)
+def test_the_rest_of_the_demo(toy, tmp_path):
+    """`make demo` from its sixth command on: videos, plots, the table (of 2 tracks, not 16)."""
+    shutil.copytree(toy / "log", tmp_path / "log")
+    for words in DEMO[len(STAGES) :]:
+        done = command(*(w.replace("16", "2") for w in words), cwd=tmp_path)
+    assert "full-throttle" in done.stdout  # the table comes last
+    run = tmp_path / "log" / "toy"
+    assert {"drive.mp4", "dream.mp4", "result.json"} <= {p.name for p in run.iterdir()}
     for name in ("training", "training.wall", "losses", "reconstructions", "dreams"):
-        assert imageio.imread(Path(toy) / "log" / "toy" / f"{name}.png").std() > 5
+        assert imageio.imread(run / f"{name}.png").std() > 5
+
+
+def test_evolution_stops_at_its_limits(toy, tmp_path):
+    copy_run(toy, tmp_path, "vae", "rnn")
+    words = (*PIPELINE["controller"], "--run", "toy", "--workers", "1")
+    done = command(*words, "--target-return=-1e9", cwd=tmp_path)
+    assert "generation 1 " in done.stdout and "target return" in done.stdout
+    done = command(*words, "--target-return", "inf", "--hours", "1e-9", cwd=tmp_path)
+    assert "hours of evolution reached" in done.stdout
+    # Evaluations of another length cannot be compared with the best so far.
+    more = ("--hours", "0", "--generations", "3", "--max-steps", "10", "--episodes", "2")
+    done = command(*words, *more, cwd=tmp_path)
+    assert "goes on at generation 2" in done.stdout
+    saved = runs.read_npz(tmp_path / "log/toy/controller/controller.npz")
+    assert saved["generation"] > 1
+    row = runs.read_metrics(tmp_path / "log/toy/controller/metrics.jsonl")[-2]
+    assert row["max_steps"] == 10
+
+
+@pytest.mark.parametrize("words", [("--optimizer", "openes", "--population", "7")])
+def test_an_optimizer_that_cannot_start_is_one_sentence(words, toy, tmp_path):
+    copy_run(toy, tmp_path, "vae", "rnn")
+    more = ("--run", "toy", "--workers", "1", *words)
+    done = command(*PIPELINE["controller"], *more, cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "even" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "log/toy/controller").exists()
 
 
 @pytest.mark.parametrize("policy", ["random-network", "controller"])
@@ -222,3 +254,12 @@ def test_recording_what_an_agent_plays(policy, toy):
 
     episode = load_episode(toy / "log" / policy / "record" / "0.npz")
     assert len(episode) == 60 and episode.action.std(0).max() > 0
+    assert (episode.action >= carracing.ACTION_LOW).all()  # what was played, its noise included
+    assert (episode.action <= carracing.ACTION_HIGH).all()
+
+
+def test_a_wrong_source_is_said_before_anything_is_made(toy):
+    words = (*PIPELINE["record"], "--run", "second", "--policy", "controller", "--source", "toi")
+    done = command(*words, cwd=toy, check=False)
+    assert done.returncode == 1 and "did you mean toy?" in done.stderr
+    assert not (toy / "log" / "second").exists()

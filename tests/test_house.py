@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cli
 import config
 import runs
-from tests.conftest import PIPELINE, ROOT, command
+from tests.conftest import PIPELINE, ROOT, command, copy_run
 
-ORDER = ["config", "runs", "workers", "envs", "record", "vae", "series", "rnn", "controller"]
+ORDER = ["config", "runs", "workers", "cli", "envs", "record", "vae", "series", "rnn", "controller"]
 # Recording what a trained agent plays closes the circle: its import is deferred to that moment.
 EXCEPTIONS = {("record/extract.py", "controller")}
 
@@ -41,23 +42,16 @@ def test_imports_flow_one_way():
 
 
 def test_importing_config_is_cheap():
-    code = "import sys, config, runs, workers; print({'tensorflow', 'mpi4py'} & set(sys.modules))"
+    code = (
+        "import sys, cli, config, runs, workers; print({'tensorflow', 'mpi4py'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
 
 
-STAGES = {
-    "record": ("-m", "record.extract"),
-    "vae": ("-m", "vae.train"),
-    "series": ("-m", "series.encode"),
-    "rnn": ("-m", "rnn.train"),
-    "controller": ("train.py",),
-}
-
-
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", PIPELINE)
 def test_help_explains_every_option(stage, tmp_path):
-    text = command(*STAGES[stage], "--help", cwd=tmp_path).stdout
+    text = command(*PIPELINE[stage], "--help", cwd=tmp_path).stdout
     for field in dataclasses.fields(config.STAGES[stage]):
         assert "--" + field.name.replace("_", "-") in text
         assert field.metadata["help"]
@@ -65,6 +59,8 @@ def test_help_explains_every_option(stage, tmp_path):
 
 
 WRONG = {
+    ("--run",): "expected one argument",
+    ("--episodes", "0"): "must be at least 1",
     ("--episods", "3"): "did you mean --episodes?",
     ("--engine", "fastt"): "did you mean fast?",
     ("--episodes", "many"): "invalid int value",
@@ -79,6 +75,47 @@ def test_a_wrong_option_is_one_sentence(words, tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1 and WRONG[words] in done.stderr
 
 
+RANGES = {
+    "vae": ("--holdout", "0.9"),
+    "series": ("--batch-size", "0"),
+    "rnn": ("--validate-every", "0"),
+    "controller": ("--eval-every", "0"),
+}
+
+
+@pytest.mark.parametrize("stage", RANGES)
+def test_a_number_out_of_range_is_one_sentence(stage, tmp_path):
+    done = command(*PIPELINE[stage], *RANGES[stage], cwd=tmp_path, check=False)
+    assert done.returncode == 2 and f"{RANGES[stage][0]} is" in done.stderr
+
+
+def test_options_may_come_before_the_game(tmp_path):
+    done = command(
+        "-m", "record.extract", "--episodes", "many", "carracing", cwd=tmp_path, check=False
+    )
+    assert done.returncode == 2 and "invalid int value" in done.stderr
+
+
+def test_a_run_is_the_same_by_name_and_by_path(toy, monkeypatch):
+    monkeypatch.chdir(toy)
+    by_name, by_path = (
+        cli.parse("vae", "", ["carracing", "--run", name])[1] for name in ("toy", "log/toy")
+    )
+    assert by_name == by_path and by_path.preset == "toy"
+
+
+@pytest.mark.parametrize(
+    "text", ['{"game"', '{"game": "carracing"}', '{"game": "x", "preset": "y"}']
+)
+def test_a_damaged_config_is_one_sentence(text, tmp_path):
+    (tmp_path / "log" / "torn").mkdir(parents=True)
+    (tmp_path / "log" / "torn" / "config.json").write_text(text)
+    for words in ((*PIPELINE["vae"], "--run", "torn"), ("evaluate.py", "log/torn")):
+        done = command(*words, cwd=tmp_path, check=False)
+        assert done.returncode in (1, 2) and "damaged" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_wrong_game_names_the_games(tmp_path):
     done = command("train.py", "carracin", cwd=tmp_path, check=False)
     assert done.returncode == 2 and "did you mean carracing?" in done.stderr
@@ -86,7 +123,7 @@ def test_a_wrong_game_names_the_games(tmp_path):
 
 @pytest.mark.parametrize("stage", ["vae", "series", "rnn", "controller"])
 def test_a_missing_stage_says_what_to_run_first(stage, tmp_path):
-    words = (*STAGES[stage], "carracing", "--preset", "toy")
+    words = (*PIPELINE[stage], "--preset", "toy")
     done = command(*words, cwd=tmp_path, check=False)
     assert done.returncode == 1
     (line,) = [x for x in done.stderr.splitlines() if x.startswith("error")]
@@ -100,7 +137,7 @@ def test_a_missing_run_names_the_nearest(toy):
 
 def test_a_stage_refuses_other_options(toy):
     for stage, words in {"vae": ("--z-size", "8"), "rnn": ("--hidden-size", "8")}.items():
-        done = command(*STAGES[stage], "carracing", "--run", "toy", *words, cwd=toy, check=False)
+        done = command(*PIPELINE[stage], "--run", "toy", *words, cwd=toy, check=False)
         assert done.returncode == 1 and "was made with" in done.stderr
     done = command(
         "train.py", "carracing", "--run", "toy", "--preset", "full", cwd=toy, check=False
@@ -137,10 +174,10 @@ def test_disk_full_is_one_sentence(tmp_path):
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")  # only Linux has one
     code = (
-        "import runs\ndef main():\n    with open('/dev/full', 'wb') as f:\n        f.write(b'x')\n"
+        "import cli\ndef main():\n    with open('/dev/full', 'wb') as f:\n        f.write(b'x')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code + "runs.cli(main)"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", code + "cli.run(main)"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 1 and "no space left on device" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -173,11 +210,28 @@ def test_checkpoints_refuse_another_model(tmp_path):
 
 
 def test_split_keeps_held_out_episodes_held_out():
-    train, held = runs.split(list(range(100)), 0.05)
-    more, still = runs.split(list(range(200)), 0.05)
-    assert len(held) == 5 and set(held) <= set(still) and not set(more) & set(held)
+    train, held = runs.split(range(100), 0.05)
+    _, still = runs.split(range(200), 0.05)
+    assert len(held) == 5 and set(held) <= set(still) and len(train) == 95
+    assert not set(train) & set(held)
+    seeds = [s for s in range(200) if s % 7]  # some could not be read
+    _, few = runs.split(seeds, 0.05)
+    assert {seeds[i] for i in few} <= set(still)
     with pytest.raises(runs.RunError, match="too few"):
         runs.split([1, 2], 0.05)
+
+
+def test_what_was_made_with_another_v_or_m_is_refused(toy, tmp_path):
+    run = shutil.copytree(toy / "log" / "toy", tmp_path / "log" / "toy")
+    evaluate = ("evaluate.py", "log/toy", "--episodes", "1", "--workers", "1")
+    evolve = (*PIPELINE["controller"], "--run", "toy", "--generations", "3")
+    for stage in ("rnn", "vae"):
+        with open(run / stage / f"{stage}.weights.h5", "ab") as file:
+            file.write(b"x")
+        for words in (evaluate, evolve):
+            done = command(*words, cwd=tmp_path, check=False)
+            assert done.returncode == 1 and f"another log/toy/{stage}" in done.stderr, done.stderr
+            assert "Traceback" not in done.stderr
 
 
 def test_the_seed_decides(toy, tmp_path):
@@ -192,3 +246,35 @@ def test_the_seed_decides(toy, tmp_path):
         for key in ours:
             if key != "state":  # the time it took is part of it
                 np.testing.assert_array_equal(ours[key], theirs[key], err_msg=f"{name} {key}")
+
+
+def test_nothing_is_left_to_fill_in():
+    for file in (*ROOT.glob("*.md"), *ROOT.glob("*/*.md")):
+        assert "PLACEHOLDER" not in file.read_text() and "| TODO" not in file.read_text(), file
+
+
+LIMITED = """
+import resource, sys
+from mpi4py import MPI  # before the limit: it makes files of its own
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.argv = {words!r}
+import cli
+from {module} import main
+cli.run(main)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+@pytest.mark.parametrize("stage", ["record", "vae", "series"])
+def test_no_room_is_one_sentence_and_loses_nothing(stage, toy, tmp_path):
+    """A limit on the size of a file stands for the full disk: the kernel refuses to write."""
+    if stage != "record":
+        copy_run(toy, tmp_path, *list(PIPELINE)[: list(PIPELINE).index(stage)])
+    module = PIPELINE[stage][1]
+    words = [module, "carracing", "--run", "toy"]
+    words += ["--preset", "toy", "--workers", "1"] if stage == "record" else []
+    done = command("-c", LIMITED.format(words=words, module=module), cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "free some space" in done.stderr
+    assert not [p for p in (tmp_path / "log").rglob("*") if ".tmp" in p.name]
+    assert "done" in command("-m", *words, cwd=tmp_path).stdout

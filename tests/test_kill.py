@@ -17,8 +17,8 @@ from series.data import load_series
 from tests.conftest import PIPELINE, ROOT, command
 
 MORE = {
-    "record": ("--preset", "toy", "--episodes", "12", "--workers", "1"),
-    "vae": ("--epochs", "4"),
+    "record": ("--preset", "toy", "--episodes", "40", "--workers", "1"),
+    "vae": ("--epochs", "4", "--max-frames", "15"),
     "series": ("--batch-size", "2"),
     "rnn": ("--steps", "12", "--validate-every", "2"),
 }
@@ -38,7 +38,9 @@ def kill_once(words: list[str], cwd, sign: str) -> None:
     for line in process.stdout:
         if line.startswith(sign):
             break
-    time.sleep(random.uniform(0, 4))
+    moment = random.uniform(0, 3)
+    print(f"{sign} killed after {moment:.3f} s")  # shown if the test fails
+    time.sleep(moment)
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
@@ -52,11 +54,11 @@ def test_every_stage_goes_on_after_a_kill(tmp_path):
         assert "done" in done.stdout or "up to date" in done.stdout, done.stdout
     run = tmp_path / "log" / "torn"
     episodes = list_episodes(run / "record")
-    assert len(episodes) == 12 and all(len(load_episode(p)) == n for p, n in episodes)
+    assert len(episodes) == 40 and all(len(load_episode(p)) == n for p, n in episodes)
     epochs = [row["epoch"] for row in runs.read_metrics(run / "vae" / "metrics.jsonl")]
     assert epochs == [1, 2, 3, 4]
     series = load_series(run)
-    assert len(series) == 12 and np.isfinite(series.mu).all()
+    assert len(series) == 40 and np.isfinite(series.mu).all()
     assert not list((run / "series").glob("block-*"))
     steps = [row["step"] for row in runs.read_metrics(run / "rnn" / "metrics.jsonl")]
     assert steps == [2, 4, 6, 8, 10, 12]

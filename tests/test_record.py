@@ -105,8 +105,8 @@ def test_frames_are_scaled_by_area_as_opencv_does():
 @pytest.mark.parametrize(("engine", "package"), [("fast", "numba"), ("gymnasium", "Box2D")])
 def test_a_missing_engine_is_one_sentence(engine, package, tmp_path):
     code = (
-        f"import sys; sys.modules[{package!r}] = None; import runs, record.extract; "
-        "runs.cli(record.extract.main)"
+        f"import sys; sys.modules[{package!r}] = None; import cli, record.extract; "
+        "cli.run(record.extract.main)"
     )
     words = ("carracing", "--preset", "toy", "--workers", "1", "--engine", engine)
     done = command("-c", code, *words, cwd=tmp_path, check=False)

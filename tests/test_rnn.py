@@ -18,6 +18,7 @@ from rnn.lstm import lstm_sequence
 from rnn.mdn import mdn_nll, mdn_parts, mdn_sample, mdn_size
 from rnn.model import MDNRNN, rnn_losses
 from series.data import Series, windows
+from tests.conftest import PIPELINE, command, copy_run
 
 assert rnn.dream_env
 
@@ -210,3 +211,31 @@ def test_dream_vector_env_starts_anew_after_the_end(in_toy):
     assert obs.shape == (3, 32) and envs.render().shape == (3, 64, 64, 3)
     cut = [envs.step(envs.action_space.sample())[3].all() for _ in range(10)]
     assert cut == [False, False, False, True, False, False, False, False, True, False]
+
+
+def test_joint_mixtures_and_heads_train_and_go_on(toy, tmp_path):
+    run = copy_run(toy, tmp_path, "record", "vae", "series")
+    words = (*PIPELINE["rnn"], "--run", "toy", "--joint", "--reward-head", "--done-head")
+    command(*words, cwd=tmp_path)
+    done = command(*words, "--steps", "9", cwd=tmp_path)
+    assert "goes on at step 7" in done.stdout
+    rows = runs.read_metrics(run / "rnn" / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [3, 6, 9]
+    assert {"val_z", "val_reward", "val_done"} <= set(rows[-1])
+
+
+def test_an_m_that_breaks_is_not_saved_and_goes_on(toy, tmp_path):
+    run = copy_run(toy, tmp_path, "record", "vae", "series")
+    words = (*PIPELINE["rnn"], "--run", "toy", "--steps", "2", "--validate-every", "2")
+    more = ("--learning-rate", "1e30", "--min-learning-rate", "1e30")
+    done = command(*words, *more, cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "the loss of M is" in done.stderr, done.stdout + done.stderr
+    assert not (run / "rnn" / "checkpoint.npz").exists()
+    assert "done" in command(*words, "--learning-rate", "1e-3", cwd=tmp_path).stdout
+
+
+def test_a_picture_that_does_not_fit_is_one_sentence(toy, tmp_path):
+    copy_run(toy, tmp_path, "record", "vae", "series")
+    words = (*PIPELINE["rnn"], "--run", "toy", "--rend-step", "20")
+    done = command(*words, cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "lower one of them" in done.stderr

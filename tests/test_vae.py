@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tracemalloc
 
@@ -11,11 +12,12 @@ import pytest
 import tensorflow as tf
 
 import runs
-from record.episodes import Episode, save_episode
-from tests.conftest import command
+from record.episodes import Episode, list_episodes, load_episode, save_episode
+from series.data import load_series
+from tests.conftest import PIPELINE, command, copy_run
 from vae.adam import Adam
 from vae.data import batches, frame_count
-from vae.model import ConvVAE, kl_divergence, reparameterize, upscale, vae_loss
+from vae.model import ConvVAE, kl_divergence, load_vae, pixels, reparameterize, upscale, vae_loss
 
 
 @pytest.mark.parametrize(("z_size", "count"), [(32, 4_348_547), (64, 4_446_915)])
@@ -166,7 +168,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights(toy, tm
     words = ("-m", "vae.train", "carracing", "--run", "toy", "--epochs", "3")
     done = command(*words, "--learning-rate", "1e30", cwd=tmp_path, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "loss of V became" in done.stderr and "at batch" in done.stderr
+    assert "V broke down: its loss is" in done.stderr and "at batch" in done.stderr
     assert (run / "vae" / "vae.weights.h5").read_bytes() == good
     assert "done" in command(*words, "--learning-rate", "1e-3", cwd=tmp_path).stdout
 
@@ -182,4 +184,57 @@ def test_a_collapsed_v_stops(tmp_path):
     words = ("-m", "vae.train", "carracing", "--run", "black", "--preset", "toy", "--epochs", "9")
     more = ("--kl-tolerance", "0", "--learning-rate", "0.003")
     done = command(*words, *more, cwd=tmp_path, check=False)
-    assert done.returncode == 1 and "V collapsed in epoch" in done.stderr, done.stdout + done.stderr
+    assert done.returncode == 1 and "it collapsed" in done.stderr, done.stdout + done.stderr
+
+
+def test_a_v_that_breaks_in_an_epochs_last_step_is_not_saved(toy, tmp_path):
+    """Its loss was finite before the step; only the held-out frames show what the step did."""
+    run = copy_run(toy, tmp_path, "record")
+    words = (*PIPELINE["vae"], "--run", "toy", "--batch-size", "180")  # one step an epoch
+    more = ("--learning-rate", "1e30", "--max-frames", "61")
+    done = command(*words, *more, cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "on held-out frames" in done.stderr, done.stdout + done.stderr
+    assert not (run / "vae" / "checkpoint.npz").exists()
+    assert "done" in command(*words, "--learning-rate", "1e-3", cwd=tmp_path).stdout
+
+
+def test_plateau_patience_and_bfloat16(toy, tmp_path):
+    """A rate that learns nothing is halved after every epoch, and training stops after three."""
+    run = copy_run(toy, tmp_path, "record", "vae")
+    words = (*PIPELINE["vae"], "--run", "toy", "--epochs", "9", "--learning-rate", "1e-12")
+    more = ("--plateau", "1", "--patience", "3", "--precision", "bfloat16", "--flip")
+    done = command(*words, *more, cwd=tmp_path)
+    assert "mixed_bfloat16" in done.stdout and "no progress for 3 epochs" in done.stdout
+    rows = runs.read_metrics(run / "vae" / "metrics.jsonl")
+    rates = [row["learning_rate"] for row in rows]
+    assert len(rows) < 9 and rates[-1] in (1e-12 / 2, 1e-12 / 4)
+
+
+def test_series_hold_what_v_makes_of_every_frame(in_toy):
+    """Alignment through record and series: one row a frame, in the order of the episode."""
+    path, cfg = runs.find("toy")
+    vae, series = load_vae(path, cfg.vae.z_size, "float32"), load_series(path)
+    episodes = list_episodes(path / "record")
+    assert series.seed.tolist() == [int(file.stem) for file, _ in episodes]
+    for i, (file, steps) in enumerate(episodes):
+        episode = load_episode(file)
+        rows = slice(series.offset[i], series.offset[i] + steps + 1)
+        mu, logvar = vae.encode(pixels(episode.obs))
+        np.testing.assert_allclose(series.mu[rows], mu, atol=0.01)
+        np.testing.assert_allclose(series.logvar[rows], logvar, atol=0.01)
+        np.testing.assert_array_equal(series.action[rows][:-1], episode.action)
+        np.testing.assert_array_equal(series.reward[rows][:-1], episode.reward)
+        assert not series.action[rows][-1].any() and series.reward[rows][-1] == 0
+        assert series.length[i] == steps and series.terminated[i] == episode.terminated
+
+
+def test_series_are_made_anew_if_an_episode_has_changed(toy, tmp_path):
+    run = copy_run(toy, tmp_path, "record", "vae", "series")
+    words = (*PIPELINE["series"], "--run", "toy")
+    first = command(*words, cwd=tmp_path)
+    assert "up to date" in command(*words, cwd=tmp_path).stdout
+    episode = load_episode(run / "record" / "0.npz")
+    save_episode(run / "record" / "0.npz", dataclasses.replace(episode, reward=episode.reward + 1))
+    again = command(*words, cwd=tmp_path)
+    assert "done" in again.stdout, first.stdout
+    np.testing.assert_array_equal(load_series(run).reward[: len(episode)], episode.reward + 1)

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT, command
+import workers
+from tests.conftest import PIPELINE, ROOT, command, copy_run
 
 MPIRUN = str(Path(sys.executable).with_name("mpirun"))
 
 SPHERE = """
 import numpy as np
-import runs, workers
+import cli, workers
 from controller.optimizers import make_optimizer
 
 def fitness(x):
@@ -38,12 +39,12 @@ def main():
         print("left", fitness(es.mean))
         print("mean", es.mean.tolist())
 
-runs.cli(main)
+cli.run(main)
 """
 
 FAILING = """
 import os, sys, time
-import runs, workers
+import cli, runs, workers
 
 def task(i):
     if i == 3:
@@ -56,7 +57,7 @@ def main():
         if pool is not None:
             print(sum(pool.map(task, range(200))))
 
-runs.cli(main)
+cli.run(main)
 """
 
 
@@ -88,6 +89,7 @@ def test_cma_on_a_sphere_with_three_ranks_is_the_same_as_alone(tmp_path):
     [
         ("raise ValueError('broken worker')", "ValueError: broken worker"),
         ("raise runs.RunError('mend this')", "error: mend this"),
+        ("open('/no/such/folder/x')", "FileNotFoundError"),
         ("os.kill(os.getpid(), 9)", ""),
         ("sys.exit(3)", ""),
     ],
@@ -102,7 +104,7 @@ def test_a_failing_worker_ends_the_job(what, says, tmp_path):
 
 
 def test_a_rank_that_fails_before_its_first_task_ends_the_job(tmp_path):
-    script = "import workers, config\nif config.rank() == 1:\n    import no_such_module\n"
+    script = "import workers, config\nif workers.rank() == 1:\n    import no_such_module\n"
     done = mpi(script + FAILING.format(what="pass"), tmp_path, 3)
     assert done.returncode != 0 and "no_such_module" in done.stderr
 
@@ -114,24 +116,12 @@ def test_mpirun_without_ranks_starts_a_worker_for_every_core(toy, tmp_path):
         timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert f"{len(os.sched_getaffinity(0))} workers and 1 rank" in done.stdout
+    assert f"{workers.cores()} workers and 1 rank" in done.stdout
 
 
 def history(folder: Path):
     (file,) = (folder / "controller").glob("*.hist.json")
     return [row[2:] for row in json.loads(file.read_text())]
-
-
-def copy_run(toy: Path, target: Path, *stages: str) -> Path:
-    """A copy of log/toy with some of its stages, in a new working folder."""
-    import shutil
-
-    config_file = json.loads((toy / "log/toy/config.json").read_text())
-    for stage in stages:
-        shutil.copytree(toy / "log/toy" / stage, target / "log/toy" / stage)
-    kept = {k: v for k, v in config_file.items() if k in (*stages, "game", "preset")}
-    (target / "log/toy/config.json").write_text(json.dumps(kept))
-    return target / "log/toy"
 
 
 def test_evolution_does_not_depend_on_the_number_of_ranks(toy, tmp_path):
@@ -161,3 +151,49 @@ def test_evolution_goes_on_after_a_kill_as_if_nothing_had_happened(toy, tmp_path
     np.testing.assert_allclose(history(runs_[1]), history(runs_[0]), atol=0.011)
     means = [json.loads(next(r.glob("controller/*.4.json")).read_text()) for r in runs_]
     np.testing.assert_allclose(means[0], means[1], atol=1e-4)
+
+
+def test_a_killed_mpirun_leaves_nothing_behind_and_goes_on(toy, tmp_path):
+    run = copy_run(toy, tmp_path, "vae", "rnn")
+    words = (*PIPELINE["controller"], "--run", "toy", "--generations", "4", "--workers", "2")
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / words[0]), *words[1:]],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("generation 2"):
+            process.send_signal(signal.SIGKILL)
+    process.wait()  # its pipe closes when the last rank has gone
+    process.stdout.close()
+    done = command(*words, cwd=tmp_path)
+    assert "goes on at generation" in done.stdout and "generation 4 reached" in done.stdout
+    assert [row[0] for row in json.loads(next(run.glob("*/*.hist.json")).read_text())] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+
+
+@pytest.mark.parametrize("name", ["OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_a_launcher_of_another_mpi_is_one_sentence(name, tmp_path, monkeypatch):
+    monkeypatch.setenv(name, "4")
+    done = command("-c", FAILING.format(what="pass"), cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "belongs to another MPI" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_batch_job_without_srun_is_no_launcher(monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "64")
+    assert workers.given_ranks() == 1
+
+
+def test_scripts_of_one_process_refuse_ranks(toy, monkeypatch):
+    monkeypatch.setenv("PMI_SIZE", "4")
+    for stage in ("vae", "series", "rnn"):
+        done = command(*PIPELINE[stage], "--run", "toy", cwd=toy, check=False)
+        assert done.returncode == 1 and "start it without mpirun" in done.stderr

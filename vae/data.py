@@ -12,7 +12,7 @@ import numpy as np
 from record.episodes import load_episode
 from runs import RunError
 
-POOL_FRAMES = 16_000  # frames shuffled together; two pools of 200 MB are in memory at a time
+POOL_FRAMES = 16_000  # frames shuffled together; up to three pools of 200 MB are in memory
 
 
 def frame_count(episodes: list[tuple[Path, int]], max_frames: int) -> int:

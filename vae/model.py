@@ -55,7 +55,6 @@ def upscale(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.nn.depth_to_space(phases, 2), gradient
 
 
-@keras.saving.register_keras_serializable("world_models")
 class Conv2DTranspose(layers.Conv2DTranspose):
     """Keras' layer for stride 2, an even size and no padding, computed by `upscale`."""
 
@@ -64,7 +63,6 @@ class Conv2DTranspose(layers.Conv2DTranspose):
         return upscale(x, kernel) + bias
 
 
-@keras.saving.register_keras_serializable("world_models")
 class ConvVAE(keras.Model):
     """The VAE; `call` reconstructs from the posterior's mean.
 
@@ -75,7 +73,7 @@ class ConvVAE(keras.Model):
 
     def __init__(self, z_size: int = 32, dtype: str = "float32", **kwargs):
         super().__init__(**kwargs)
-        self.z_size, self.policy = z_size, dtype
+        self.z_size = z_size
         conv = {"strides": 2, "activation": "relu", "dtype": dtype}
         self.encoder = keras.Sequential(
             [
@@ -106,9 +104,6 @@ class ConvVAE(keras.Model):
             name="decoder",
         )
         self.built = True
-
-    def get_config(self) -> dict:
-        return {"z_size": self.z_size, "dtype": self.policy}
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Reconstruct frames (B, 64, 64, 3) in [0, 1]."""

@@ -16,18 +16,22 @@ from pathlib import Path
 
 import numpy as np
 
+import cli
 import config
 import runs
+import workers
 from record.episodes import list_episodes
 from vae.data import batches, frame_count
-from workers import Progress
 
 
 def make_steps(vae, optimizer, options: config.VAE):
-    """Compile the training and the validation step; both return (loss, recon, kl)."""
+    """Compile the training and the validation step.
+
+    Both return (loss, recon, kl), and the second also the KL before its tolerance.
+    """
     import tensorflow as tf
 
-    from vae.model import pixels, reparameterize, vae_loss
+    from vae.model import kl_divergence, pixels, reparameterize, vae_loss
 
     def losses(obs, seed, flip):
         x = pixels(obs)
@@ -36,14 +40,15 @@ def make_steps(vae, optimizer, options: config.VAE):
             x = tf.where(coin < 0.5, x[:, :, ::-1], x)
         mu, logvar = vae.encode(x)
         z = reparameterize(mu, logvar, tf.random.stateless_normal(tf.shape(mu), seed=seed))
-        return vae_loss(x, vae.decode(z), mu, logvar, options.kl_tolerance)
+        raw_kl = tf.reduce_mean(kl_divergence(mu, logvar))
+        return *vae_loss(x, vae.decode(z), mu, logvar, options.kl_tolerance), raw_kl
 
     signature = [tf.TensorSpec((None, 64, 64, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)]
 
     @tf.function(input_signature=signature)
     def train_step(obs, seed):
         with tf.GradientTape() as tape:
-            loss, recon, kl = losses(obs, seed, options.flip)
+            loss, recon, kl, _ = losses(obs, seed, options.flip)
         gradients = tape.gradient(loss, vae.trainable_variables)
         optimizer.apply_gradients(zip(gradients, vae.trainable_variables, strict=True))
         return tf.stack([loss, recon, kl])
@@ -55,22 +60,27 @@ def make_steps(vae, optimizer, options: config.VAE):
     return train_step, validate_step
 
 
+def diverged(what: str) -> runs.RunError:
+    """The error of a training that went wrong; nothing of the epoch was saved."""
+    return runs.RunError(
+        f"V broke down: {what}; the last good weights are kept; "
+        "lower --learning-rate and run the same command"
+    )
+
+
 def train_epoch(step, frames, total: int, epoch: int, batch_size: int) -> np.ndarray:
     """One pass over the frames; returns mean (loss, recon, kl).
 
     Raises:
-        RunError: the loss is not finite, or the posterior collapsed; says which batch.
+        RunError: the loss is not finite; says which batch.
     """
     sums, n = np.zeros(3), 0
-    progress = Progress(total // batch_size * batch_size, "frames")
+    progress = workers.Progress(total // batch_size * batch_size, "frames")
     for obs in frames:
         n += 1
         loss = step(obs, (epoch, 2 * n)).numpy()
         if not np.isfinite(loss).all():
-            raise runs.RunError(
-                f"the loss of V became {loss[0]} at batch {n} of epoch {epoch}; the last good "
-                "weights are kept; lower --learning-rate and run the same command"
-            )
+            raise diverged(f"its loss is {loss[0]} at batch {n} of epoch {epoch}")
         sums += loss
         progress.add(len(obs), f"loss {sums[0] / n:.2f} recon {sums[1] / n:.2f}")
     if not n:
@@ -78,18 +88,24 @@ def train_epoch(step, frames, total: int, epoch: int, batch_size: int) -> np.nda
     return sums / n
 
 
-def validate(step, vae, held, options: config.VAE) -> tuple[np.ndarray, float]:
-    """Mean (loss, recon, kl) on held-out frames, and the mean KL before its tolerance."""
-    from vae.model import kl_divergence, pixels
+def validate(step, held, options: config.VAE) -> np.ndarray:
+    """Mean (loss, recon, kl, raw KL) on held-out frames.
 
+    Raises:
+        RunError: it is not finite, or the posterior collapsed.
+    """
     rng = np.random.default_rng(options.seed)
-    sums, raw, n = np.zeros(3), 0.0, 0
+    sums, n = np.zeros(4), 0
     batch = min(options.batch_size, frame_count(held, 200))
     for obs in batches(held, batch, rng, max_frames=200, skip_bad=options.skip_bad):
         sums += step(obs, (0, 2 * n)).numpy()
-        raw += float(np.mean(kl_divergence(*vae.encode(pixels(obs)))))
         n += 1
-    return sums / n, raw / n
+    check = sums / n
+    if not np.isfinite(check).all():
+        raise diverged(f"its loss on held-out frames is {check[0]}")
+    if check[3] < 0.1:
+        raise diverged(f"it collapsed, its posterior says nothing (KL {check[3]:.1e} nats)")
+    return check
 
 
 def learning_rate(options: config.VAE, epoch: int) -> float:
@@ -117,11 +133,12 @@ def draw(vae, obs: np.ndarray, path: Path) -> None:
 
 
 def main() -> None:
-    run, cfg = config.parse("vae", __doc__)
+    run, cfg = cli.parse("vae", __doc__)
     options = cfg.vae
-    source = runs.folder(run)
-    episodes = list_episodes(source / "record", options.skip_bad)
-    train, held = runs.split(episodes, options.holdout)
+    workers.alone("vae.train")
+    episodes = list_episodes(runs.folder(run) / "record", options.skip_bad)
+    parts = runs.split([int(file.stem) for file, _ in episodes], options.holdout)
+    train, held = ([episodes[i] for i in part] for part in parts)
     runs.tensorflow(options.threads)
     import keras
 
@@ -149,7 +166,7 @@ def main() -> None:
     )
     metrics = runs.Metrics(folder, "epoch", start=state["epoch"] + 1)
     train_step, validate_step = make_steps(vae, optimizer, options)
-    sample = next(batches(held or train, 8, np.random.default_rng(0), max_frames=8))
+    sample = next(batches((held or train)[:1], 8, np.random.default_rng(0), max_frames=8))
 
     while state["epoch"] < options.epochs:
         if options.patience and state["stale"] >= options.patience:
@@ -167,12 +184,7 @@ def main() -> None:
             skip_bad=options.skip_bad,
         )
         loss = train_epoch(train_step, frames, total, epoch, options.batch_size)
-        check, raw_kl = validate(validate_step, vae, held or train[:1], options)
-        if raw_kl < 0.1:
-            raise runs.RunError(
-                f"V collapsed in epoch {epoch}: its posterior says nothing (KL {raw_kl:.1e} nats); "
-                "the last good weights are kept; lower --learning-rate and run the same command"
-            )
+        check = validate(validate_step, held or train[:1], options)
         better = check[0] < state["best"] - 1e-4
         state["stale"] = 0 if better else state["stale"] + 1
         state["best"] = min(state["best"], float(check[0]))
@@ -185,11 +197,11 @@ def main() -> None:
         state |= {"epoch": epoch, "seconds": state["seconds"] + seconds}
         names = ("loss", "recon", "kl")
         row = {n: round(float(v), 4) for n, v in zip(names, loss, strict=True)}
-        row |= {f"val_{n}": round(float(v), 4) for n, v in zip(names, check, strict=True)}
+        row |= {f"val_{n}": round(float(v), 4) for n, v in zip(names, check[:3], strict=True)}
         metrics.write(
             epoch=epoch,
             **row,
-            raw_kl=round(raw_kl, 4),
+            raw_kl=round(float(check[3]), 4),
             learning_rate=rate,
             seconds=round(seconds, 1),
             frames_per_second=round(total / seconds, 1),
@@ -205,4 +217,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    runs.cli(main)
+    cli.run(main)
