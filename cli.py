@@ -73,7 +73,7 @@ def add_options(parser: argparse.ArgumentParser, section: type, defaults: Any) -
         elif field.metadata["choices"]:
             more = {"choices": field.metadata["choices"]}
         text = f"{field.metadata['help']} (default: {default})".replace("%", "%%")
-        name = "--" + field.name.replace("_", "-")
+        name = "--" + (field.metadata["name"] or field.name.replace("_", "-"))
         parser.add_argument(name, dest=field.name, default=argparse.SUPPRESS, help=text, **more)
 
 
@@ -125,7 +125,11 @@ def known(
     """The options of a run that exists, or of a preset for one that does not."""
     path = runs.folder(run) / "config.json"
     if not path.exists():
-        return config.PRESETS[game].get(preset or "full") or config.Config(game=game)
+        if (preset or "full") not in config.PRESETS[game]:
+            parser.error(
+                f"{game} has no preset {preset}; choose from {', '.join(config.PRESETS[game])}"
+            )
+        return config.preset(game, preset or "full")
     try:
         saved = config.load(path)
     except ValueError as error:

@@ -12,8 +12,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-GAMES = ("carracing",)
+from presets import PRESETS
+
+GAMES = tuple(PRESETS)
 LOG = Path("log")
+ENGINES = ("fast", "gymnasium", "vizdoom", "numpy")  # which game has which: envs/
 
 # Which tracks are played for what, so that a score is never of a track that training has seen.
 # Recording plays seeds from 0 on, and a generation of evolution draws from TRAIN_SEEDS on.
@@ -30,10 +33,11 @@ def opt(
     grow: bool = False,
     low: float = 0,
     high: float = math.inf,
+    name: str = "",
 ) -> Any:
-    """Declare one option: its default, its help, its range if it is a number, and whether a run
-    may change it later (`grow`)."""
-    meta = {"help": help, "choices": choices, "grow": grow, "low": low, "high": high}
+    """Declare one option: its default, its help, its range if it is a number, whether a run may
+    change it later (`grow`), and what it is called if its name is not a field's (`--in`)."""
+    meta = {"help": help, "choices": choices, "grow": grow, "low": low, "high": high, "name": name}
     return dataclasses.field(default=default, metadata=meta)
 
 
@@ -44,13 +48,18 @@ class Record:
     episodes: int = opt(10_000, "episodes to record", grow=True, low=1)
     policy: str = opt(
         "random-network",
-        "who plays: V, M and C with weights redrawn for every episode (the original), "
-        "brownian or white noise, or the controller of the run named by --source",
-        choices=("random-network", "brownian", "white", "controller"),
+        "who plays: V, M and C with weights redrawn for every episode (the original), white noise, "
+        "the controller of the run named by --source; brownian noise (carracing), held actions "
+        "(takecover's repeated), rules and noise (binpacking's mixture)",
+        choices=("random-network", "white", "controller", "brownian", "repeated", "mixture"),
     )
     source: str = opt("", "run whose controller plays, for --policy controller")
-    noise: float = opt(0.1, "standard deviation of the noise added to a controller's actions")
-    engine: str = opt("fast", "who draws the game", choices=("fast", "gymnasium"))
+    noise: float = opt(
+        0.1,
+        "standard deviation of the noise added to a controller's actions; the share of random ones "
+        "if they are discrete",
+    )
+    engine: str = opt("fast", "who plays the game", choices=ENGINES)
     max_steps: int = opt(1000, "longest episode", low=1)
     workers: int = opt(0, "worker processes to start when alone (0: one a core)", grow=True)
     seed: int = opt(0, "episode i plays the track of seed + i")
@@ -61,6 +70,9 @@ class VAE:
     """Stage 2: the vision model V."""
 
     z_size: int = opt(32, "size of the latent vector z", low=1)
+    recon_weight: float = opt(
+        1.0, "weight of the squared error; small things are seen only above 1", low=0.001
+    )
     kl_tolerance: float = opt(0.5, "KL below tolerance * z_size nats a frame costs nothing")
     learning_rate: float = opt(1e-4, "Adam's learning rate", grow=True)
     final_learning_rate: float = opt(
@@ -106,6 +118,12 @@ class RNN:
     joint: bool = opt(False, "one mixture over all of z (ctallec), not one for each dimension")
     reward_head: bool = opt(False, "also predict the reward")
     done_head: bool = opt(False, "also predict the end of the episode")
+    mask_head: bool = opt(False, "also predict which actions are valid")
+    stream: bool = opt(
+        False,
+        "all episodes are one stream: the state is carried from window to window and zeroed at "
+        "restarts, which M is told (the original's Doom)",
+    )
     done_weight: float = opt(10.0, "weight of the rare positive examples of the done head")
     steps: int = opt(4000, "training steps", grow=True, low=1)
     batch_size: int = opt(100, "sequences in a batch", low=1)
@@ -130,10 +148,25 @@ class RNN:
 class Controller:
     """Stage 5: the controller C and what evolves it."""
 
+    world: str = opt(
+        "game",
+        "where C plays, and is evaluated, while it evolves",
+        choices=("game", "dream"),
+        name="in",
+    )
+    temperature: float = opt(1.0, "of the dream: above 1 is less certain", grow=True, low=0.01)
+    done_threshold: float = opt(
+        0.5, "a dream ends when M's probability of the end is above this (0: drawn)", high=0.99
+    )
     inputs: str = opt(
         "zh",
         "what C sees: z, the LSTM's h and c, or z through 40 hidden units",
         choices=("z", "zh", "zc", "zch", "z-hidden"),
+    )
+    bias: bool = opt(True, "C has a bias (the original's has none in Doom)")
+    rectify: bool = opt(False, "C sees max(x, 0) of its inputs (the original's bin packing)")
+    greedy: bool = opt(
+        True, "of discrete actions take the likeliest; --no-greedy draws one (the original)"
     )
     z_mode: str = opt(
         "sample", "z at play: drawn from V's posterior (the original) or its mean (ctallec)",
@@ -163,10 +196,11 @@ class Controller:
     generations: int = opt(0, "stop after this generation (0: no limit)", grow=True)
     hours: float = opt(0.0, "stop after this many hours of evolution (0: no limit)", grow=True)
     batch_size: int = opt(32, "games a worker plays at once", grow=True, low=1)
+    dreams: int = opt(256, "dreams a worker dreams at once", grow=True, low=1)
     max_steps: int = opt(
         1000, "longest episode; shorter ones make early generations cheaper", grow=True, low=1
     )
-    engine: str = opt("fast", "who draws the game", choices=("fast", "gymnasium"))
+    engine: str = opt("fast", "who plays the game", choices=ENGINES)
     workers: int = opt(0, "worker processes to start when alone (0: one a core)", grow=True)
     seed: int = opt(0, "seed of the optimiser and of the training tracks")
 
@@ -187,70 +221,13 @@ class Config:
     controller: Controller = Controller()
 
 
-# full is the paper's; the others are the same thing, smaller. Sizes are in docs/worldmodels.md.
-PRESETS: dict[str, dict[str, Config]] = {
-    "carracing": {
-        "full": Config(),
-        "small": Config(
-            preset="small",
-            record=Record(episodes=320, policy="brownian"),
-            vae=VAE(
-                learning_rate=7e-4, final_learning_rate=5e-5, epochs=5, max_frames=250, flip=True
-            ),
-            rnn=RNN(sequence_length=200, steps=600, decay=0.996),
-            controller=Controller(
-                z_mode="mean",
-                episodes=4,
-                eval_every=10,
-                eval_episodes=64,
-                common_seeds=True,
-                hours=3.0,
-            ),
-        ),
-        "demo": Config(
-            preset="demo",
-            record=Record(episodes=128, policy="brownian"),
-            vae=VAE(
-                learning_rate=1e-3, final_learning_rate=1e-4, epochs=3, max_frames=250, flip=True
-            ),
-            rnn=RNN(sequence_length=100, steps=400, decay=0.995),
-            controller=Controller(
-                z_mode="mean",
-                episodes=2,
-                max_steps=500,
-                eval_every=8,
-                eval_episodes=16,
-                common_seeds=True,
-                hours=0.18,
-            ),
-        ),
-        "toy": Config(
-            preset="toy",
-            record=Record(episodes=4, policy="brownian", max_steps=60),
-            vae=VAE(learning_rate=1e-3, batch_size=20, epochs=1, holdout=0.25),
-            rnn=RNN(
-                hidden_size=16,
-                sequence_length=20,
-                batch_size=4,
-                steps=6,
-                validate_every=3,
-                holdout=0.25,
-                rend_n_episodes=1,
-                rend_n_rollouts=3,
-                rend_step=2,
-            ),
-            controller=Controller(
-                population=4,
-                episodes=1,
-                eval_every=1,
-                eval_episodes=2,
-                max_steps=20,
-                generations=2,
-                batch_size=4,
-            ),
-        ),
-    }
-}
+def preset(game: str, name: str) -> Config:
+    """A named size of a game; the smaller ones change only what they name of `full`."""
+    base = Config(game=game, preset=name)
+    for changes in (PRESETS[game]["full"], PRESETS[game][name]):
+        sections = {k: dataclasses.replace(getattr(base, k), **v) for k, v in changes.items()}
+        base = dataclasses.replace(base, **sections)
+    return base
 
 
 def load(path: Path) -> Config:
@@ -261,7 +238,7 @@ def load(path: Path) -> Config:
     """
     try:
         data = json.loads(path.read_text())
-        base = PRESETS[data["game"]][data["preset"]]
+        base = preset(data["game"], data["preset"])
         made = {name: data[name] for name in STAGES if name in data}
         stages = {k: dataclasses.replace(getattr(base, k), **v) for k, v in made.items()}
     except (ValueError, KeyError, TypeError) as error:

@@ -16,6 +16,7 @@ result-fast.json).
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import importlib.metadata
 import json
@@ -28,13 +29,18 @@ import numpy as np
 
 import cli
 import config
+import envs
 import runs
 import workers
 from controller.model import load_controller
-from controller.rollout import rollout, team
+from controller.rollout import dream_rollout, dream_team, rollout, team
+from record.policies import BASELINES
 
-PACKAGES = ("tensorflow", "keras", "gymnasium", "numpy", "box2d")
-BASELINES = ("random", "full-throttle")
+PACKAGES = {
+    "carracing": ("tensorflow", "keras", "gymnasium", "numpy", "box2d"),
+    "takecover": ("tensorflow", "keras", "numpy", "vizdoom"),
+    "binpacking": ("tensorflow", "keras", "numpy"),
+}
 
 
 def play(path, cfg, engine, batch_size, params, seeds) -> tuple[np.ndarray, np.ndarray, float]:
@@ -45,24 +51,31 @@ def play(path, cfg, engine, batch_size, params, seeds) -> tuple[np.ndarray, np.n
     return out.returns, out.lengths, time.process_time() - start
 
 
-def play_baseline(name: str, seeds: np.ndarray) -> np.ndarray:
-    """Returns of a driver that looks at nothing, one episode a seed.
+def dream(path, cfg, max_steps, batch_size, params, seeds) -> tuple[np.ndarray, np.ndarray, float]:
+    """Dream one episode a seed; returns (returns, lengths, CPU seconds)."""
+    start = time.process_time()
+    world, chunk = dream_team(path, cfg)
+    world.max_steps = max_steps
+    out = dream_rollout(world, chunk, np.tile(params, (len(seeds), 1)), seeds, batch_size)
+    return out.returns, out.lengths, time.process_time() - start
 
-    Its score does not depend on who draws, so the fast engine plays it.
-    """
-    from envs import carracing
 
-    games = carracing.CarRacing(1, "fast")
+@functools.cache
+def one_game(game: str):
+    """This worker's game for baselines, whose scores do not depend on who draws."""
+    return envs.load(game).Games(1, envs.load(game).ENGINES[0])
+
+
+def play_baseline(game: str, name: str, seeds: np.ndarray) -> np.ndarray:
+    """Returns of a policy that learned nothing, one episode a seed."""
+    games = one_game(game)
     returns = []
     for seed in seeds:
         games.reset(0, seed)
-        rng = np.random.default_rng([seed, 3])
+        policy = BASELINES[game][name](np.random.default_rng([seed, 3]))
         total, over = 0.0, False
         while not over:
-            action = carracing.FULL_THROTTLE
-            if name == "random":
-                action = rng.uniform(carracing.ACTION_LOW, carracing.ACTION_HIGH)
-            reward, terminated, truncated = games.step(action[None], np.ones(1, bool))
+            reward, terminated, truncated = games.step(policy(games)[None], np.ones(1, bool))
             total, over = total + float(reward[0]), bool(terminated[0] or truncated[0])
         returns.append(total)
     return np.array(returns)
@@ -101,13 +114,18 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
     seeds = args.seed + np.arange(args.episodes)
     batch = min(16, -(-args.episodes // pool.workers))
     parts = shares(seeds, max(pool.workers, args.episodes // batch))
+    where = f"dream at temperature {args.temperature}" if args.dream else f"engine {args.engine}"
     print(
-        f"evaluate: {path}, {args.episodes} episodes, tracks {seeds[0]} to {seeds[-1]}, "
-        f"engine {args.engine}; {workers.describe(pool.size)}",
+        f"evaluate: {path}, {args.episodes} episodes, seeds {seeds[0]} to {seeds[-1]}, "
+        f"{where}; {workers.describe(pool.size)}",
         flush=True,
     )
     progress = workers.Progress(args.episodes, "episodes")
     task = functools.partial(play, path, cfg, args.engine, batch, params)
+    if args.dream:
+        options = dataclasses.replace(cfg.controller, temperature=args.temperature)
+        cfg = dataclasses.replace(cfg, controller=options)
+        task = functools.partial(dream, path, cfg, args.steps, batch, params)
     returns, lengths, cpu = [], [], 0.0
     for part, steps, seconds in pool.map(task, parts):
         returns.append(part)
@@ -118,12 +136,13 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
     trained = runs.read_metrics(path / "controller" / "metrics.jsonl")
     result = summary(scores) | {
         "episodes": args.episodes,
-        "engine": args.engine,
+        "engine": "dream" if args.dream else args.engine,
+        **({"temperature": args.temperature} if args.dream else {}),
         "seeds": [int(seeds[0]), int(seeds[-1])],
         "controller": runs.fingerprint(saved),
         "generation": int(runs.read_npz(saved)["generation"]),
         "command": " ".join(["python", *sys.argv]),
-        "versions": {p: importlib.metadata.version(p) for p in PACKAGES}
+        "versions": {p: importlib.metadata.version(p) for p in PACKAGES[cfg.game]}
         | {"python": platform.python_version()},
         "wall_hours": round((time.monotonic() - start) / 3600, 4),
         "cpu_hours": round(cpu / 3600, 4),
@@ -133,18 +152,20 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
     }
     rows = {path.name: result}
     if args.baselines:
-        for name in BASELINES:
-            parts = pool.map(functools.partial(play_baseline, name), shares(seeds, pool.workers))
+        for name in BASELINES[cfg.game]:
+            task = functools.partial(play_baseline, cfg.game, name)
+            parts = pool.map(task, shares(seeds, pool.workers))
             rows[name] = summary(np.concatenate(list(parts)))
-        result["baselines"] = {name: rows[name] for name in BASELINES}
+        result["baselines"] = {name: rows[name] for name in BASELINES[cfg.game]}
     print(table(rows))
-    print(f"written to {write_result(path, result)}")
+    print(f"written to {write_result(path, cfg.game, result)}")
 
 
-def write_result(path: Path, result: dict) -> Path:
+def write_result(path: Path, game: str, result: dict) -> Path:
     """Write result.json; under another name if the game was drawn fast, or if result.json has more
     episodes of the same controller."""
-    drawn = "" if result["engine"] == "gymnasium" else f"-{result['engine']}"
+    official = result["engine"] == envs.load(game).OFFICIAL
+    drawn = "" if official else f"-{result['engine']}"
     file = path / f"result{drawn}.json"
     was = json.loads(file.read_text()) if file.exists() else {}
     same = was.get("controller") == result["controller"]
@@ -164,7 +185,7 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
     agent = load_agent(path, cfg)
     params = np.zeros(agent.num_params) if args.play else load_controller(path)
     window = (
-        show.Window(f"{path.name}: {'dream' if args.dream else 'game'}")
+        show.Window(f"{path.name}: {'dream' if args.dream else 'game'}", agent.rnn.action_size)
         if (args.render or args.play)
         else None
     )
@@ -203,31 +224,34 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--engine",
-        choices=("gymnasium", "fast"),
-        default="gymnasium",
-        help="who draws the game; official scores are gymnasium's (default)",
+        choices=config.ENGINES,
+        help="who plays the game (default: gymnasium or vizdoom, whose scores are official)",
     )
-    add("--baselines", action="store_true", help="also play a random and a full-throttle driver")
+    add("--baselines", action="store_true", help="also play policies that learned nothing")
     add("--video", action="store_true", help="write a video of the first track")
     add("--render", action="store_true", help="watch in a window")
     add("--play", action="store_true", help="drive with the arrow keys, in a window")
-    add("--dream", action="store_true", help="inside M: with --video, --render or --play")
+    add("--dream", action="store_true", help="inside M, not in the game")
     add("--temperature", type=float, default=1.0, help="of the dream (default: 1.0)")
-    add("--steps", type=int, default=1000, help="longest dream (default: 1000)")
+    add("--steps", type=int, help="longest dream (default: the game's longest episode)")
     add("--workers", type=int, default=0, help="worker processes (default: one a core)")
     args = parser.parse_args(argv)
     if args.episodes < 1:
         parser.error("--episodes must be at least 1")
     if args.video and (args.render or args.play):
         parser.error("--video writes a file and --render and --play open a window: choose one")
-    if args.dream and not (args.video or args.render or args.play):
-        args.video = True
     return args
 
 
 def main() -> None:
     args = parse()
     path, cfg = runs.find(args.run)
+    game = envs.load(cfg.game)
+    args.engine = args.engine or game.OFFICIAL
+    args.steps = args.steps or game.MAX_STEPS
+    if args.engine not in game.ENGINES:
+        has = ", ".join(game.ENGINES)
+        raise runs.RunError(f"{cfg.game} has no engine {args.engine}; choose from {has}")
     if args.video or args.render or args.play:
         workers.alone("evaluate.py with a picture")
         watch(path, cfg, args)

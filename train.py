@@ -21,13 +21,13 @@ import numpy as np
 
 import cli
 import config
+import envs
 import runs
 import workers
 from controller.logs import Logs
-from controller.model import count_params, layer_sizes, save_controller
+from controller.model import count_params, save_controller, shape_of
 from controller.optimizers import make_optimizer
-from controller.rollout import rollout, team
-from envs.carracing import ACTION_SIZE
+from controller.rollout import dream_rollout, dream_team, rollout, team
 
 
 def play(
@@ -38,7 +38,11 @@ def play(
     params: np.ndarray,
     seeds: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Play jobs in this worker: (returns, lengths), see controller/rollout.py."""
+    """Play jobs in this worker, in the game or in the dream: (returns, lengths)."""
+    if cfg.controller.world == "dream":
+        dream, chunk = dream_team(path, cfg)
+        dream.max_steps = max_steps
+        return tuple(dream_rollout(dream, chunk, params, seeds, games))
     agent, batch = team(path, cfg, cfg.controller.engine, games)
     batch.max_steps = max_steps
     return tuple(rollout(agent, batch, params, seeds))
@@ -51,7 +55,8 @@ def play_all(pool, path, cfg, params: np.ndarray, seeds: np.ndarray, max_steps: 
     """
     options = cfg.controller
     jobs = max(options.population * options.episodes, options.eval_episodes)
-    games = min(math.ceil(jobs / pool.workers), options.batch_size)  # a game takes 17 MB
+    most = options.dreams if options.world == "dream" else options.batch_size
+    games = min(math.ceil(jobs / pool.workers), most)  # a game of CarRacing takes 17 MB
     size = min(math.ceil(len(seeds) / pool.workers), 2 * games)
     cuts = range(0, len(seeds), size)
     task = functools.partial(play, path, cfg, games, max_steps)
@@ -156,8 +161,8 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
     """The loop of evolution, on rank 0."""
     options = cfg.controller
     path = runs.folder(run)
-    sizes = layer_sizes(options.inputs, cfg.vae.z_size, cfg.rnn.hidden_size, ACTION_SIZE)
-    count = count_params(sizes)
+    game = envs.load(cfg.game)
+    count = count_params(shape_of(options, cfg.vae.z_size, cfg.rnn.hidden_size, game.OUTPUTS))
     try:
         optimizer = make_optimizer(
             options.optimizer,
@@ -192,9 +197,11 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
         state["max_steps"] = options.max_steps  # it may have been another before a restart
     names = (cfg.game, options.optimizer, options.episodes, options.population)
     logs = Logs(folder / ".".join(map(str, names)), state["generation"])
+    where = f"temperature {options.temperature}" if options.world == "dream" else ""
+    where = f"in the {options.world}, {where or 'engine ' + options.engine}"
     print(
         f"controller: {options.optimizer}, {count} parameters, {options.population} candidates x "
-        f"{options.episodes} episodes, engine {options.engine}; {workers.describe(pool.size)}"
+        f"{options.episodes} episodes, {where}; {workers.describe(pool.size)}"
         + (f"; goes on at generation {state['generation'] + 1}" if state["generation"] else ""),
         flush=True,
     )
@@ -244,6 +251,13 @@ def main() -> None:
     path = runs.folder(run)
     runs.require(path, "vae", "vae.weights.h5")
     runs.require(path, "rnn", "rnn.weights.h5")
+    engines = envs.load(cfg.game).ENGINES
+    if cfg.controller.engine not in engines:
+        raise runs.RunError(
+            f"{cfg.game} has no engine {cfg.controller.engine}; choose from {engines}"
+        )
+    if cfg.controller.world == "dream":
+        runs.require(path, "series", "initial_z.npz")
     workers.launch(cfg.controller.workers)
     with workers.pool() as pool:
         if pool is not None:

@@ -26,10 +26,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="repetitions (default: 3)")
     parser.add_argument("--run", help="take V, M and C of this run, not random ones")
     args = parser.parse_args()
-    tf = runs.tensorflow(1)
-    from controller.agent import Agent, control, features, load_agent, load_controller, squash
-    from controller.rollout import rollout
-    from envs.carracing import CarRacing
+    runs.tensorflow(1)
+    from controller.agent import Agent, load_agent, load_controller
+    from controller.rollout import dream_rollout, rollout
+    from envs.carracing import Games
     from rnn.dream import Dream
     from rnn.model import make_rnn
     from vae.model import ConvVAE
@@ -38,9 +38,9 @@ def main() -> None:
         path, cfg = runs.find(args.run)
         agent, params = load_agent(path, cfg), load_controller(path)
     else:
-        agent = Agent(ConvVAE(32), make_rnn(32, 3, config.RNN()), "zh", "sample")
+        agent = Agent(ConvVAE(32), make_rnn(32, 3, config.RNN()), config.Controller(), "carracing")
         params = np.random.default_rng(0).normal(0, 0.1, agent.num_params)
-    games = CarRacing(args.games, "fast", args.steps)
+    games = Games(args.games, "fast", args.steps)
     many = np.tile(params, (args.games, 1))
     name = f"game, V, M and C, {args.games} in a batch, whole episodes with reset"
     measure(
@@ -48,15 +48,18 @@ def main() -> None:
         args.rounds,
         lambda i: rollout(agent, games, many, 1000 * i + np.arange(args.games)).lengths,
     )
-    dream = Dream(agent.rnn, np.zeros((8, 32)), np.zeros((8, 32)), max_steps=args.steps)
-    play = dream.make_rollout(
-        lambda z, h, c, p: squash(control(features(agent.inputs, z, h, c), p, agent.sizes))
-    )
-    many_dreams = tf.constant(np.tile(params, (args.dreams, 1)), tf.float32)
+    zero = np.zeros((8, 32), np.float32)
+    starts = {"mu": zero, "logvar": zero, "mask": np.zeros((8, 0), bool)}
+    dream = Dream(agent.rnn, starts, max_steps=args.steps)
+    chunk, many_dreams = dream.make_chunk(agent.controller.act), np.tile(params, (args.dreams, 1))
     measure(
         f"dream, {args.dreams} in a batch",
         args.rounds,
-        lambda i: play(args.dreams, tf.constant([i, 0]), many_dreams)[1].numpy(),
+        lambda i: (
+            dream_rollout(
+                dream, chunk, many_dreams, 1000 * i + np.arange(args.dreams), args.dreams
+            ).lengths
+        ),
     )
 
 

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+import config
 import runs
 
 HIDDEN = 40  # tanh units of the variant with a hidden layer
 
 
-def input_size(inputs: str, z_size: int, hidden_size: int) -> int:
-    """Numbers that C sees: z, and of the LSTM h, c or both."""
+class Shape(NamedTuple):
+    """The form of C."""
+
+    sizes: tuple[int, ...]  # widths from input to output
+    bias: bool
+    rectify: bool  # C sees max(x, 0)
+
+
+def shape_of(options: config.Controller, z_size: int, hidden_size: int, outputs: int) -> Shape:
+    """The form of C as a run's options say, for a game that wants `outputs` numbers of it."""
     sizes = {
         "z": z_size,
         "z-hidden": z_size,
@@ -25,18 +35,14 @@ def input_size(inputs: str, z_size: int, hidden_size: int) -> int:
         "zc": z_size + hidden_size,
         "zch": z_size + 2 * hidden_size,
     }
-    return sizes[inputs]
+    hidden = (HIDDEN,) if options.inputs == "z-hidden" else ()
+    return Shape((sizes[options.inputs], *hidden, outputs), options.bias, options.rectify)
 
 
-def layer_sizes(inputs: str, z_size: int, hidden_size: int, action_size: int) -> list[int]:
-    """Widths from input to action."""
-    first = input_size(inputs, z_size, hidden_size)
-    return [first, HIDDEN, action_size] if inputs == "z-hidden" else [first, action_size]
-
-
-def count_params(sizes: list[int]) -> int:
-    """P: 867 for z and h of CarRacing."""
-    return sum((i + 1) * o for i, o in zip(sizes[:-1], sizes[1:], strict=True))
+def count_params(shape: Shape) -> int:
+    """P: 867 for z and h of CarRacing, 1,088 for z, c and h of Doom without a bias."""
+    pairs = zip(shape.sizes[:-1], shape.sizes[1:], strict=True)
+    return sum((i + shape.bias) * o for i, o in pairs)
 
 
 def random_params(rng: np.random.Generator, count: int) -> np.ndarray:

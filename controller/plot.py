@@ -17,8 +17,8 @@ import matplotlib
 import numpy as np
 
 import cli
+import envs
 import runs
-from envs.carracing import SOLVED
 
 DAY = 86400
 
@@ -73,7 +73,8 @@ def plot_training(path: Path, by: str = "generation"):
             label="evaluation of the distribution's mean",
         )  # fmt: skip
         axes.plot(evaluations[:, column] / scale, best, color="tab:red", label="best evaluation")
-    axes.axhline(SOLVED, color="black", linestyle="--", linewidth=1, label=f"solved: {SOLVED}")
+    solved = envs.load(runs.find(str(path))[1].game).SOLVED
+    axes.axhline(solved, color="black", linestyle="--", linewidth=1, label=f"solved: {solved}")
     unit = {"generation": "generation", "time": f"wall time in {'hours' if hours else 'days'}"}
     steps = int(hist[-1, 8]) - 1
     axes.set(

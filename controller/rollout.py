@@ -6,16 +6,19 @@ A job is (parameters of C, seed of the track). Games that end are reset for the 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 import config
+import envs
 import runs
 
 if TYPE_CHECKING:
     from controller.agent import Agent
+    from rnn.dream import Dream
 
 
 class Rollouts(NamedTuple):
@@ -30,9 +33,8 @@ def team(path: Path, cfg: config.Config, engine: str, games: int):
     """The agent of a run and its games, made once in a worker, which alone loads TensorFlow."""
     runs.tensorflow(1)
     from controller.agent import load_agent
-    from envs.carracing import CarRacing
 
-    return load_agent(path, cfg), CarRacing(games, engine)
+    return load_agent(path, cfg), envs.load(cfg.game).Games(games, engine)
 
 
 def rollout(agent: Agent, games, params: np.ndarray, seeds: np.ndarray) -> Rollouts:
@@ -50,10 +52,11 @@ def rollout(agent: Agent, games, params: np.ndarray, seeds: np.ndarray) -> Rollo
     job = np.full(n, -1)
     h = np.zeros((n, agent.hidden_size), np.float32)
     c = np.zeros_like(h)
-    noise = np.zeros((n, agent.z_size), np.float32)
+    noise = np.zeros((n, agent.noise_size), np.float32)
     rngs: list[np.random.Generator | None] = [None] * n
     weights = np.zeros((n, agent.num_params), np.float32)
-    actions = np.zeros((n, games.action_size), np.float32)
+    actions = np.zeros((n, agent.controller.action_size), np.float32)
+    valid = np.zeros((n, 0), bool) if games.mask is None else games.mask
     following = 0
 
     while True:
@@ -69,15 +72,80 @@ def rollout(agent: Agent, games, params: np.ndarray, seeds: np.ndarray) -> Rollo
         if not alive.any():
             return out
         for i in np.flatnonzero(alive):
-            noise[i] = rngs[i].standard_normal(agent.z_size, np.float32)
+            noise[i] = rngs[i].standard_normal(agent.noise_size, np.float32)
         rows = padded(np.flatnonzero(alive), n)
-        answer = agent.act(games.obs[rows], h[rows], c[rows], weights[rows], noise[rows])
+        given = (games.obs, h, c, weights, noise, valid)
+        answer = agent.act(*(x[rows] for x in given))
         act, h[rows], c[rows], _ = (x.numpy() for x in answer)
         actions[rows] = act
         reward, terminated, truncated = games.step(actions, alive)
         np.add.at(out.returns, job[alive], reward[alive].astype(np.float64))
         np.add.at(out.lengths, job[alive], 1)
         job[alive & (terminated | truncated)] = -1
+
+
+@functools.cache
+def dream_team(path: Path, cfg: config.Config):
+    """The dream of a run and its compiled steps under C, made once in a worker."""
+    runs.tensorflow(1)
+    from controller.agent import Controller
+    from rnn.dream import load_dream
+
+    options = cfg.controller
+    dream = load_dream(
+        path,
+        cfg,
+        temperature=options.temperature,
+        done_threshold=options.done_threshold,
+    )
+    form = Controller(options, cfg.game, dream.rnn.z_size, dream.rnn.hidden_size)
+    return dream, dream.make_chunk(form.act)
+
+
+def dream_rollout(
+    dream: Dream, chunk: Callable, params: np.ndarray, seeds: np.ndarray, n: int
+) -> Rollouts:
+    """Dream job j with controller params[j]; its chance comes from seeds[j] alone.
+
+    Args:
+        chunk: what `dream.make_chunk` compiled. params: (jobs, P). seeds: (jobs,).
+        n: dreams at once; those that end make room for the next jobs every few steps.
+    """
+    jobs, n = len(seeds), min(n, len(seeds))
+    out = Rollouts(np.zeros(jobs), np.zeros(jobs, int))
+    job = np.full(n, -1)
+    state = [
+        np.zeros((n, size), np.float32) for size in (dream.rnn.z_size, *2 * [dream.rnn.hidden_size])
+    ]
+    state.append(np.zeros((n, dream.start_mask.shape[1]), bool))
+    left = np.zeros(n, np.int32)
+    rngs: list[np.random.Generator | None] = [None] * n
+    following = 0
+    while True:
+        for i in np.flatnonzero(job < 0):
+            if following == jobs:
+                break
+            job[i], following = following, following + 1
+            rngs[i] = np.random.default_rng([seeds[job[i]], 4])
+            state[0][i], state[3][i] = dream.begin(rngs[i])
+            state[1][i] = state[2][i] = 0
+            left[i] = dream.max_steps
+        alive = np.flatnonzero(job >= 0)
+        if not len(alive):
+            return out
+        rows = padded(alive, n)
+        size = (dream.CHUNK, dream.noise_size)
+        noise = np.stack([rngs[i].standard_normal(size, np.float32) for i in alive], 1)
+        noise = np.concatenate([noise, np.repeat(noise[:, -1:], len(rows) - len(alive), 1)], 1)
+        given = [x[rows] for x in (*state, left)]
+        *after, returns, lengths, on = chunk(*given, noise, params[job[rows]].astype(np.float32))
+        for old, new in zip(state, after, strict=True):
+            old[alive] = new.numpy()[: len(alive)]
+        returns, lengths, on = (x.numpy()[: len(alive)] for x in (returns, lengths, on))
+        out.returns[job[alive]] += returns
+        out.lengths[job[alive]] += lengths
+        left[alive] -= lengths
+        job[alive[~on]] = -1
 
 
 def padded(rows: np.ndarray, most: int) -> np.ndarray:

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+import envs
 import runs
-from controller.agent import Agent, control, features, squash
-from envs.carracing import CarRacing
+from controller.agent import Agent, valid_of
 from rnn.dream import Dream
 
 FPS = 50
-Keys = Callable[[], np.ndarray]  # what the keyboard says: an action (3,)
+Keys = Callable[[], np.ndarray]  # what the keyboard says: an action (A,)
 
 
 def big(picture: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -45,22 +45,24 @@ def write_on(picture: np.ndarray, text: str) -> np.ndarray:
 
 def in_game(agent: Agent, params: np.ndarray, seed: int, keys: Keys | None) -> Iterator[np.ndarray]:
     """Play one episode of the genuine game; the keyboard drives if `keys` is given."""
-    games = CarRacing(1, "gymnasium", render_mode="rgb_array")
+    game = envs.load(agent.controller.game)
+    games = game.Games(1, game.OFFICIAL)
     games.reset(0, seed)
     rng = np.random.default_rng([seed, 2])
     h, c = (x.numpy() for x in agent.rnn.zero_state(1))
     total, over = 0.0, False
     while not over:
-        noise = rng.standard_normal((1, agent.z_size), np.float32)
-        answer = agent.act(games.obs, h, c, params[None].astype(np.float32), noise)
+        noise = rng.standard_normal((1, agent.noise_size), np.float32)
+        weights = params[None].astype(np.float32)
+        answer = agent.act(games.obs, h, c, weights, noise, valid_of(games))
         action, h, c, z = (x.numpy() for x in answer)
-        seen = games.obs[0].copy()
+        seen, shown = games.obs[0].copy(), games.picture()
         action = action if keys is None else keys()[None]
         reward, terminated, truncated = games.step(action, np.ones(1, bool))
         total, over = total + float(reward[0]), bool(terminated[0] or truncated[0])
         side = np.concatenate([big(seen, 200, 200), big(decode(agent, z), 200, 200)])
-        picture = np.concatenate([games.games[0].render(), side], axis=1)
-        yield write_on(np.ascontiguousarray(picture), f"track {seed}   return {total:.0f}")
+        picture = np.concatenate([shown, side], axis=1)
+        yield write_on(np.ascontiguousarray(picture), f"seed {seed}   return {total:.0f}")
     games.close()
 
 
@@ -68,18 +70,20 @@ def in_dream(
     agent: Agent, dream: Dream, params: np.ndarray, seed: int, keys: Keys | None
 ) -> Iterator[np.ndarray]:
     """Play one dream; the keyboard drives if `keys` is given."""
-    z = dream.begin(1, tf.constant([seed, 0]))
+    rng = np.random.default_rng([seed, 4])
+    z, valid = (x[None] for x in dream.begin(rng))
     h, c = agent.rnn.zero_state(1)
     weights = params[None].astype(np.float32)
-    total = 0.0
+    total, act = 0.0, tf.function(agent.controller.act)
     for t in range(dream.max_steps):
-        action = squash(control(features(agent.inputs, z, h, c), weights, agent.sizes))
-        action = action if keys is None else keys()[None]
+        noise = rng.standard_normal((1, dream.noise_size), np.float32)
+        chance = noise[:, : agent.controller.action_size]
+        action = act(z, h, c, valid, chance, weights) if keys is None else keys()[None]
         picture = np.zeros((400, 800, 3), np.uint8)
         picture[:, 200:600] = big(decode(agent, z), 400, 400)
-        earned = f"   return {total:.0f}" if agent.rnn.reward_head else ""
+        earned = f"   return {total:.0f}" if agent.rnn.reward_head or dream.living_reward else ""
         yield write_on(picture, f"dream {seed}   step {t}{earned}")
-        z, (h, c), reward, ended = dream.advance(z, (h, c), action, tf.constant([seed, 2 * t + 2]))
+        z, (h, c), reward, ended, valid = dream.advance(z, (h, c), action, noise)
         total += float(reward[0])
         if bool(ended[0]):
             return
@@ -121,7 +125,8 @@ class Window:
         RunError: this machine has no display.
     """
 
-    def __init__(self, title: str):
+    def __init__(self, title: str, action_size: int):
+        self.size = action_size
         if sys.platform == "linux" and not (
             os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         ):
@@ -142,7 +147,9 @@ class Window:
         down = self.pygame.key.get_pressed()
         p = self.pygame
         steer = float(down[p.K_RIGHT]) - float(down[p.K_LEFT])
-        return np.array([steer, float(down[p.K_UP]), 0.8 * float(down[p.K_DOWN])], np.float32)
+        return np.array([steer, float(down[p.K_UP]), 0.8 * float(down[p.K_DOWN])], np.float32)[
+            : self.size
+        ]
 
     def show(self, pictures: Iterator[np.ndarray]) -> bool:
         """Show pictures at 50 a second; False if the user closed the window."""

@@ -16,7 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 CAPACITY, HORIZON = 30, 1000  # of the pixel task, which is the one that world models learn
-ACTION_SIZE = CAPACITY
+ENGINES, OFFICIAL = ("numpy",), "numpy"
+ACTION_SIZE, DISCRETE, OUTPUTS = CAPACITY, True, CAPACITY
+LIVING_REWARD = 0
 MAX_STEPS = HORIZON
 SOLVED = -26.05  # best fit, mean of 1,000 episodes
 
@@ -108,7 +110,17 @@ class Bins:
 
 def ramp() -> np.ndarray:
     """Thirty blues from dark to pale: uint8 (30, 3) (ColorBrewer's Blues, without its two ends)."""
-    stops = ("08306b", "08519c", "2171b5", "4292c6", "6baed6", "9ecae1", "c6dbef", "deebf7", "f7fbff")
+    stops = (
+        "08306b",
+        "08519c",
+        "2171b5",
+        "4292c6",
+        "6baed6",
+        "9ecae1",
+        "c6dbef",
+        "deebf7",
+        "f7fbff",
+    )
     colours = np.array([[int(s[k : k + 2], 16) for k in (0, 2, 4)] for s in stops])
     place = np.linspace(0, 8, 32)[1:-1]
     return np.stack([np.interp(place, np.arange(9), c) for c in colours.T], -1).astype(np.uint8)
@@ -191,6 +203,12 @@ class Games:
         self.look(np.flatnonzero(alive))
         over = alive & (self.bins.time >= min(self.max_steps, MAX_STEPS))
         return reward, over & (self.bins.time >= MAX_STEPS), over & (self.bins.time < MAX_STEPS)
+
+    def picture(self) -> np.ndarray:
+        """The first game's pixels, large: uint8 (400, 600, 3)."""
+        picture = np.zeros((400, 600, 3), np.uint8)
+        picture[8:392, 108:492] = np.kron(self.obs[0], np.ones((6, 6, 1), np.uint8))
+        return picture
 
     def close(self) -> None:
         """Nothing to release."""

@@ -1,8 +1,7 @@
 """CarRacing-v3: n games side by side, seen as the pipeline sees them.
 
-Every game of this toolkit offers the same few words: `action_size`, `obs` (n, 64, 64, 3) uint8,
-`reset(i, seed)` and `step(actions, alive)`. Two engines play the same physics: `gymnasium` draws
-with Gymnasium's own renderer (official scores), `fast` with ours (docs/fast_carracing.md).
+Two engines play the same physics: `gymnasium` draws with Gymnasium's own renderer (official
+scores), `fast` with ours (docs/fast_carracing.md).
 """
 
 from __future__ import annotations
@@ -13,10 +12,11 @@ import numpy as np
 
 from runs import RunError
 
-ACTION_SIZE = 3
+ENGINES, OFFICIAL = ("fast", "gymnasium"), "gymnasium"
+ACTION_SIZE, DISCRETE, OUTPUTS = 3, False, 3
+LIVING_REWARD = 0
 ACTION_LOW = np.array([-1.0, 0.0, 0.0], np.float32)  # steer, gas, brake
 ACTION_HIGH = np.array([1.0, 1.0, 1.0], np.float32)
-FULL_THROTTLE = np.array([0.0, 1.0, 0.0], np.float32)
 MAX_STEPS = 1000
 SOLVED = 900
 
@@ -35,8 +35,8 @@ def make(engine: str = "fast", **options):
     return gymnasium.make("FastCarRacing-v3", rows=84, **options).unwrapped
 
 
-class CarRacing:
-    """n games of CarRacing-v3 in one process.
+class Games:
+    """n games of CarRacing-v3 in one process; see envs/__init__.py.
 
     Attributes:
         obs: uint8 (n, 64, 64, 3), what each game shows now.
@@ -46,21 +46,21 @@ class CarRacing:
         RunError: a package that the engine needs is missing.
     """
 
-    action_size = ACTION_SIZE
+    mask = None
 
-    def __init__(self, n: int, engine: str = "fast", max_steps: int = MAX_STEPS, **options):
+    def __init__(self, n: int, engine: str = "fast", max_steps: int = MAX_STEPS):
         from gymnasium.error import DependencyNotInstalled
 
         try:
             from envs.scaling import see  # numba takes half a second to load
 
-            self.games = [make(engine, **options) for _ in range(n)]
+            self.games = [make(engine, render_mode="rgb_array") for _ in range(n)]
         except (ImportError, DependencyNotInstalled) as error:
             raise RunError(
                 f"engine {engine} is not installed here ({error}); pip install -r requirements.txt"
             ) from None
         self.see = see
-        self.max_steps = min(max_steps, MAX_STEPS)
+        self.max_steps = max_steps
         self.steps = np.zeros(n, int)
         self.obs = np.zeros((n, 64, 64, 3), np.uint8)
 
@@ -94,9 +94,14 @@ class CarRacing:
         for i in np.flatnonzero(alive):
             frame, reward[i], terminated[i], _, _ = self.games[i].step(actions[i])
             self.steps[i] += 1
-            truncated[i] = self.steps[i] >= self.max_steps and not terminated[i]
+            cut = self.steps[i] >= min(self.max_steps, MAX_STEPS)
+            truncated[i] = cut and not terminated[i]
             self.obs[i] = self.see(frame)
         return reward, terminated, truncated
+
+    def picture(self) -> np.ndarray:
+        """The first game as it draws itself for people: uint8 (400, 600, 3)."""
+        return self.games[0].render()
 
     def close(self) -> None:
         """Release the games."""

@@ -14,9 +14,9 @@ from gymnasium.utils import seeding
 
 from runs import RunError
 
-ENGINES = ("fast", "vizdoom")
-OFFICIAL = "vizdoom"
-ACTION_SIZE = 1
+ENGINES, OFFICIAL = ("fast", "vizdoom"), "vizdoom"
+ACTION_SIZE, DISCRETE, OUTPUTS = 1, False, 1
+LIVING_REWARD = 1
 ACTION_LOW, ACTION_HIGH = np.array([-1.0], np.float32), np.array([1.0], np.float32)
 MAX_STEPS = 2100
 SOLVED = 750
@@ -101,6 +101,14 @@ class Games:
                 truncated[i] = self.steps[i] >= min(self.max_steps, MAX_STEPS)
                 self.look(i)
         return alive.astype(np.float32), terminated, truncated
+
+    def picture(self) -> np.ndarray:
+        """The first game as ViZDoom draws it: uint8 (400, 600, 3)."""
+        state = self.games[0].get_state()
+        screen = np.zeros((240, 320, 3), np.uint8) if state is None else state.screen_buffer
+        picture = np.zeros((400, 600, 3), np.uint8)
+        picture[:, 33:566] = cv2.resize(screen, (533, 400), interpolation=cv2.INTER_NEAREST)
+        return picture
 
     def close(self) -> None:
         """End the games' processes."""

@@ -3,8 +3,9 @@
 `obs[t]` is what the policy saw when it chose `action[t]`; `reward[t]` is what that action earned,
 and `obs[t + 1]` what it led to. The last observation is stored, so `obs` is one longer:
 
-    obs uint8 (T+1, 64, 64, 3) · action float32 (T, A) · reward float32 (T,)
-    terminated bool () · truncated bool ()
+    obs uint8 (T+1, 64, 64, 3) · action float32 (T, A), or int32 (T,) if discrete
+    reward float32 (T,) · terminated bool () · truncated bool ()
+    mask bool (T+1, A): the valid actions; (T+1, 0) if all always are
 """
 
 from __future__ import annotations
@@ -27,9 +28,16 @@ class Episode:
     reward: np.ndarray
     terminated: np.ndarray
     truncated: np.ndarray
+    mask: np.ndarray
 
     def __len__(self) -> int:
         return len(self.reward)
+
+    def vectors(self, size: int) -> np.ndarray:
+        """Actions as M is told them: float32 (T, size), one-hot if they are discrete."""
+        if self.action.ndim == 1 and self.action.dtype.kind == "i":
+            return np.eye(size, dtype=np.float32)[self.action]
+        return self.action.reshape(len(self), size).astype(np.float32)
 
 
 FIELDS = [field.name for field in dataclasses.fields(Episode)]
@@ -54,7 +62,9 @@ def load_episode(path: Path) -> Episode:
     """
     try:
         with np.load(path, allow_pickle=False) as data:
-            episode = Episode(**{name: data[name] for name in FIELDS})
+            arrays = {name: data[name] for name in FIELDS if name != "mask"}
+            nothing = np.zeros((len(arrays["obs"]), 0), bool)
+            episode = Episode(**arrays, mask=data.get("mask", nothing))
     except Exception as error:
         what = "is empty" if not path.stat().st_size else "is not an episode of ours"
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__

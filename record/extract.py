@@ -13,54 +13,56 @@ from __future__ import annotations
 import functools
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 import cli
 import config
+import envs
 import runs
 import workers
-from envs import carracing
 from record.episodes import Episode, save_episode
-from record.policies import NOISE, Policy
+from record.policies import POLICIES, Policy
 
 
 @functools.cache
-def game(engine: str, max_steps: int) -> carracing.CarRacing:
+def make_games(game: str, engine: str, max_steps: int):
     """This worker's game, made once."""
-    return carracing.CarRacing(1, engine, max_steps)
+    return envs.load(game).Games(1, engine, max_steps)
 
 
 @functools.cache
-def agent_policies(source: str, noise: float):
+def agent_policies(game: str, source: str, noise: float):
     """Policies that need V, M and C; source "" draws random weights for every episode."""
     # The one import against the order of the stages: what a trained agent plays is data too.
     runs.tensorflow(1)
     from controller.agent import policies
 
-    return policies(source, noise)
+    return policies(game, source, noise)
 
 
-def make_policy(options: config.Record, seed: int) -> Policy:
+def make_policy(game: str, options: config.Record, seed: int) -> Policy:
     """The policy of one episode."""
     rng = np.random.default_rng([seed, 1])
-    if options.policy in NOISE:
-        return NOISE[options.policy](carracing.ACTION_LOW, carracing.ACTION_HIGH, rng)
-    return agent_policies(options.source, options.noise)(rng)
+    simple = POLICIES[game].get(options.policy)
+    return simple(rng) if simple else agent_policies(game, options.source, options.noise)(rng)
 
 
-def play(games: carracing.CarRacing, policy: Policy, seed: int) -> Episode:
-    """Play one episode and keep everything."""
+def play(game: ModuleType, games, policy: Policy, seed: int) -> Episode:
+    """Play one episode with the first of `games`, and keep everything."""
     games.reset(0, seed)
-    alive = np.ones(1, bool)
-    obs, actions, rewards = [games.obs[0].copy()], [], []
+    alive = np.arange(len(games.obs)) == 0
+    obs, masks, actions, rewards = [games.obs[0].copy()], [valid(games)], [], []
     ended = cut = np.zeros(1, bool)
     while not (ended[0] or cut[0]):
-        # What was played, not what was wished for: M would never meet that again.
-        action = np.clip(policy(obs[-1], len(actions)), carracing.ACTION_LOW, carracing.ACTION_HIGH)
-        reward, ended, cut = games.step(action[None], alive)
+        action = policy(games)
+        if not game.DISCRETE:  # what was played, not what was wished for: M would never meet that
+            action = np.clip(action, game.ACTION_LOW, game.ACTION_HIGH)
+        reward, ended, cut = games.step(np.tile(action, (len(alive), 1)), alive)
         obs.append(games.obs[0].copy())
-        actions.append(action)
+        masks.append(valid(games))
+        actions.append(np.int32(action.argmax()) if game.DISCRETE else action)
         rewards.append(reward[0])
     return Episode(
         obs=np.stack(obs),
@@ -68,16 +70,39 @@ def play(games: carracing.CarRacing, policy: Policy, seed: int) -> Episode:
         reward=np.array(rewards, np.float32),
         terminated=ended[0],
         truncated=cut[0],
+        mask=np.stack(masks),
     )
 
 
-def record_one(folder: Path, options: config.Record, seed: int) -> tuple[int, int, float, int]:
+def valid(games) -> np.ndarray:
+    """The valid actions of the first game: bool (A,), or (0,) if all always are."""
+    return np.zeros(0, bool) if games.mask is None else games.mask[0].copy()
+
+
+def record_one(
+    folder: Path, game: str, options: config.Record, seed: int
+) -> tuple[int, int, float, int]:
     """Record one episode to disk; returns its seed, steps, return and bytes."""
-    games = game(options.engine, options.max_steps)
-    episode = play(games, make_policy(options, seed), seed)
+    games = make_games(game, options.engine, options.max_steps)
+    episode = play(envs.load(game), games, make_policy(game, options, seed), seed)
     file = folder / f"{seed}.npz"
     save_episode(file, episode)
     return seed, len(episode), float(episode.reward.sum()), file.stat().st_size
+
+
+def check(game: str, options: config.Record) -> None:
+    """Refuse a policy or an engine that this game does not have.
+
+    Raises:
+        RunError: names those that it has.
+    """
+    policies = (*POLICIES[game], "random-network", "controller")
+    for what, value, has in (
+        ("policy", options.policy, policies),
+        ("engine", options.engine, envs.load(game).ENGINES),
+    ):
+        if value not in has:
+            raise runs.RunError(f"{game} has no {what} {value}; choose from {', '.join(has)}")
 
 
 def main() -> None:
@@ -90,6 +115,7 @@ def main() -> None:
             )
         source, _ = runs.find(options.source)
         runs.require(source, "controller", "controller.npz")
+    check(cfg.game, options)
     workers.launch(options.workers)
     with workers.pool() as pool:
         if pool is None:
@@ -105,7 +131,8 @@ def main() -> None:
         )
         metrics = runs.Metrics(folder)
         progress = workers.Progress(options.episodes, "episodes", done=options.episodes - len(todo))
-        results = pool.map(functools.partial(record_one, folder, options), todo, unordered=True)
+        task = functools.partial(record_one, folder, cfg.game, options)
+        results = pool.map(task, todo, unordered=True)
         frames, returns = 0, []
         used = sum(file.stat().st_size for file in folder.iterdir())
         for seed, steps, score, size in results:

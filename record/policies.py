@@ -1,20 +1,26 @@
-"""Policies that need no training: what the first dataset is recorded with.
+"""Policies that need no training: for the first datasets, and for every table of scores.
 
-A policy is a function `(obs, t) -> action`, made anew for every episode from its seed.
+A policy is a function `games -> action (A,)` for the first of a batch of games (see envs/), made
+anew for every episode from its random generator.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-Policy = Callable[[np.ndarray, int], np.ndarray]
+from envs import binpacking, carracing
+
+Policy = Callable[[Any], np.ndarray]
+Maker = Callable[[np.random.Generator], Policy]
 
 
 def white(low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> Policy:
     """Draw each action uniformly from the action space (ctallec's `white`)."""
-    return lambda obs, t: rng.uniform(low, high).astype(np.float32)
+    return lambda games: rng.uniform(low, high).astype(np.float32)
 
 
 def brownian(low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> Policy:
@@ -28,7 +34,7 @@ def brownian(low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> Pol
     scale = np.ones(len(low))
     scale[-1] = 0.3 if rng.random() < 0.3 else 0.0
 
-    def act(obs: np.ndarray, t: int) -> np.ndarray:
+    def act(games: Any) -> np.ndarray:
         nonlocal state
         state = np.clip(state + np.sqrt(1 / 20) * rng.standard_normal(len(low)), low, high)
         return (state * scale).astype(np.float32)
@@ -36,4 +42,67 @@ def brownian(low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> Pol
     return act
 
 
-NOISE = {"white": white, "brownian": brownian}
+def constant(action: np.ndarray, rng: np.random.Generator) -> Policy:
+    """Always the same action."""
+    return lambda games: action
+
+
+def repeated(rng: np.random.Generator) -> Policy:
+    """Hold a uniform action; draw it anew when the step is a multiple of a number from 1 to 10, and
+    then that number too (the original's policy for Doom)."""
+    t, every, action = 0, 1, np.zeros(1, np.float32)
+
+    def act(games: Any) -> np.ndarray:
+        nonlocal t, every, action
+        if t % every == 0:
+            action = rng.uniform(-1, 1, 1).astype(np.float32)
+            every = int(rng.integers(1, 11))
+        t += 1
+        return action
+
+    return act
+
+
+def one_of_three(rng: np.random.Generator) -> Policy:
+    """Left, nothing or right, each with the same chance."""
+    return lambda games: rng.integers(-1, 2, 1).astype(np.float32)
+
+
+def rule(name: str, rng: np.random.Generator) -> Policy:
+    """One of bin packing's rules."""
+
+    def act(games: Any) -> np.ndarray:
+        level = binpacking.RULES[name](games.bins, rng)[0]
+        return np.eye(binpacking.ACTION_SIZE, dtype=np.float32)[level]
+
+    return act
+
+
+def mixture(rng: np.random.Generator) -> Policy:
+    """A rule of bin packing drawn for the episode, with a share of random valid actions of 0 to 1:
+    M is to see good and bad play."""
+    name = ("best-fit", "sum-of-squares", "random-open")[rng.integers(3)]
+    good, bad, share = rule(name, rng), rule("random", rng), rng.random() ** 2
+    return lambda games: bad(games) if rng.random() < share else good(games)
+
+
+CAR = (carracing.ACTION_LOW, carracing.ACTION_HIGH)
+POLICIES: dict[str, dict[str, Maker]] = {
+    "carracing": {
+        "brownian": functools.partial(brownian, *CAR),
+        "white": functools.partial(white, *CAR),
+    },
+    "takecover": {"repeated": repeated, "white": one_of_three},
+    "binpacking": {"mixture": mixture, "white": functools.partial(rule, "random")},
+}
+BASELINES: dict[str, dict[str, Maker]] = {
+    "carracing": {
+        "random": functools.partial(white, *CAR),
+        "full-throttle": functools.partial(constant, np.array([0, 1, 0], np.float32)),
+    },
+    "takecover": {
+        "random": one_of_three,
+        "still": functools.partial(constant, np.zeros(1, np.float32)),
+    },
+    "binpacking": {name: functools.partial(rule, name) for name in binpacking.RULES},
+}

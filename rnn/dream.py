@@ -1,8 +1,12 @@
 """The dream: M as a world to act in, many at once, compiled.
 
 A dream starts from the first frame of a recorded episode, z ~ N(mu, sigma). A step feeds (z, a) to
-M, draws the next z at a temperature, and reads reward and end from M's heads; without those heads
-the reward is 0 (as in the original's CarRacing dream) and only `max_steps` ends it.
+M, draws the next z at a temperature, and reads reward, end and valid actions from M's heads.
+Without them the reward is a constant (the original's: 0 in CarRacing, 1 in Doom), only `max_steps`
+ends it, and all actions are valid.
+
+All chance comes in as standard normal numbers, drawn by the caller: a dream's from its own seed, so
+that it does not depend on what is dreamt beside it.
 """
 
 from __future__ import annotations
@@ -14,91 +18,105 @@ import numpy as np
 import tensorflow as tf
 
 import config
+import envs
 import runs
-from envs.carracing import ACTION_SIZE
-from rnn.mdn import mdn_sample
+from rnn.mdn import mdn_noise_size, mdn_sample, to_uniform
 from rnn.model import MDNRNN, State, load_rnn
 
-Policy = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+# (z, h, c, valid, noise (n, A), params (n, P)) -> action (n, A)
+Policy = Callable[..., tf.Tensor]
 
 
 class Dream:
-    """n dreams side by side.
+    """Dreams side by side.
 
     Args:
-        rnn: M. start_mu, start_logvar: first frames to start from, (N, Z) each.
+        rnn: M. starts: first frames to start from: mu and logvar (N, Z), mask bool (N, A or 0).
         temperature: of the sampled z; above 0.
         max_steps: longest dream.
         done_threshold: a dream ends when M's probability of the end exceeds this (the original: a
-            cutoff at 0.5, not a draw).
+            cutoff at 0.5); 0 draws it instead.
+        living_reward: of a step, if M has no head for the reward.
+
+    Attributes:
+        noise_size: normal numbers that a step takes: for the action (A), for z, and for the end.
     """
+
+    CHUNK = 50  # steps between two looks at which dreams have ended
 
     def __init__(
         self,
         rnn: MDNRNN,
-        start_mu: np.ndarray,
-        start_logvar: np.ndarray,
+        starts: dict[str, np.ndarray],
         temperature: float = 1.0,
         max_steps: int = 1000,
         done_threshold: float = 0.5,
+        living_reward: float = 0.0,
     ):
         if temperature <= 0:
             raise runs.RunError(f"temperature is {temperature}; it must be above 0")
-        self.rnn, self.max_steps = rnn, max_steps
-        self.start_mu = tf.constant(start_mu, tf.float32)
-        self.start_logvar = tf.constant(start_logvar, tf.float32)
+        if not 0 <= done_threshold < 1:
+            raise runs.RunError(f"done_threshold is {done_threshold}; it must be from 0 to below 1")
+        self.rnn, self.max_steps, self.living_reward = rnn, max_steps, living_reward
+        self.start_mu = starts["mu"].astype(np.float32)
+        self.start_sigma = np.exp(starts["logvar"].astype(np.float32) / 2)
+        self.start_mask = starts["mask"].astype(bool)
         self.temperature = tf.constant(temperature, tf.float32)
-        self.cutoff = float(np.log(done_threshold / (1 - done_threshold)))  # of the logit
-        self.advance = tf.function(self._advance)
-        self.begin = tf.function(self._begin)
+        self.done_threshold = done_threshold
+        self.noise_size = rnn.action_size + mdn_noise_size(rnn.z_size, rnn.joint) + 1
+        self.advance = tf.function(self._advance, reduce_retracing=True)
 
-    def _begin(self, n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Draw n first latents (n, Z)."""
-        rows = tf.random.stateless_uniform(
-            (n,), seed=seed, maxval=len(self.start_mu), dtype=tf.int32
-        )
-        mu, logvar = tf.gather(self.start_mu, rows), tf.gather(self.start_logvar, rows)
-        noise = tf.random.stateless_normal(tf.shape(mu), seed=seed + 1)
-        return mu + tf.exp(logvar / 2) * noise
+    def begin(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a first latent (Z,), and the actions valid there (A or 0,)."""
+        row = rng.integers(len(self.start_mu))
+        noise = rng.standard_normal(self.start_mu.shape[1], np.float32)
+        return self.start_mu[row] + self.start_sigma[row] * noise, self.start_mask[row]
 
     def _advance(
-        self, z: tf.Tensor, state: State, action: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, State, tf.Tensor, tf.Tensor]:
-        """One step of n dreams: next z, state, reward (n,), whether M says it ended (n,)."""
+        self, z: tf.Tensor, state: State, action: tf.Tensor, noise: tf.Tensor
+    ) -> tuple[tf.Tensor, State, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """One step of n dreams: next z, state, reward (n,), whether M says it ended (n,), and the
+        actions valid next (n, A or 0): the likeliest always is."""
         state = self.rnn.step(z, action, state)
         prediction = self.rnn.predict_from(state[0])
         nothing = tf.zeros(tf.shape(z)[:1])
-        reward = nothing if prediction.reward is None else prediction.reward
-        ended = nothing > 0 if prediction.done is None else prediction.done > self.cutoff
-        z = mdn_sample(prediction.parts, self.temperature, seed, self.rnn.joint)
-        return z, state, reward, ended
+        reward, logit, logits = prediction.reward, prediction.done, prediction.valid
+        reward = nothing + self.living_reward if reward is None else reward
+        ended = nothing > 0
+        if logit is not None:
+            least = self.done_threshold or to_uniform(noise[:, -1])
+            ended = tf.sigmoid(logit) > least
+        valid = tf.zeros((tf.shape(z)[0], 0), tf.bool)
+        if logits is not None:
+            valid = (logits > 0) | (logits == tf.reduce_max(logits, -1, keepdims=True))
+        noise = noise[:, self.rnn.action_size : -1]
+        z = mdn_sample(prediction.parts, self.temperature, noise, self.rnn.joint)
+        return z, state, reward, ended, valid
 
-    def make_rollout(self, policy: Policy) -> Callable:
-        """Compile whole dreams of a policy `(z, h, c) -> action`, all tensors of n rows.
+    def make_chunk(self, policy: Policy) -> Callable:
+        """Compile some steps of n dreams under a policy `(z, h, c, valid, noise, params)`.
 
         Returns:
-            A function (n, seed (2,) int32, *arguments of the policy) -> (returns (n,), lengths
-            (n,)). It runs until every dream has ended, or for max_steps.
+            A function of z, h, c, valid, left (n,) int32 steps that each may still take, noise
+            (steps, n, noise_size) and params (n, P). It returns the next z, h, c and valid, and
+            each dream's return (n,), steps (n,) and whether it goes on (n,).
         """
 
-        @tf.function
-        def rollout(n, seed, *arguments):
-            z = self._begin(n, seed)
-            h, c = self.rnn.zero_state(n)
-            alive = tf.ones((n,), tf.bool)
-            returns, lengths = tf.zeros((n,)), tf.zeros((n,), tf.int32)
+        @tf.function(reduce_retracing=True)
+        def chunk(z, h, c, valid, left, noise, params):
+            alive = left > 0
+            returns, lengths = tf.zeros(tf.shape(left)), tf.zeros(tf.shape(left), tf.int32)
             t = tf.constant(0)
-            while t < self.max_steps and tf.reduce_any(alive):
-                action = policy(z, h, c, *arguments)
-                draw = tf.random.experimental.stateless_fold_in(seed, t)
-                z, (h, c), reward, ended = self._advance(z, (h, c), action, draw)
+            while t < tf.shape(noise)[0] and tf.reduce_any(alive):
+                action = policy(z, h, c, valid, noise[t, :, : self.rnn.action_size], params)
+                z, (h, c), reward, ended, valid = self._advance(z, (h, c), action, noise[t])
                 returns += tf.where(alive, reward, 0.0)
                 lengths += tf.cast(alive, tf.int32)
-                alive = alive & ~ended
+                alive = alive & ~ended & (lengths < left)
                 t += 1
-            return returns, lengths
+            return z, h, c, valid, returns, lengths, alive
 
-        return rollout
+        return chunk
 
 
 def load_dream(path: Path, cfg: config.Config, **options) -> Dream:
@@ -111,5 +129,6 @@ def load_dream(path: Path, cfg: config.Config, **options) -> Dream:
     file = path / "series" / "initial_z.npz"
     starts = runs.read_npz(file)
     runs.check_made_from(path, file, {"vae": starts["vae"].tobytes().decode()})
-    rnn = load_rnn(path, cfg.vae.z_size, ACTION_SIZE, cfg.rnn)
-    return Dream(rnn, starts["mu"], starts["logvar"], **options)
+    game = envs.load(cfg.game)
+    rnn = load_rnn(path, cfg.vae.z_size, game.ACTION_SIZE, cfg.rnn)
+    return Dream(rnn, starts, living_reward=game.LIVING_REWARD, **options)

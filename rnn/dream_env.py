@@ -6,7 +6,8 @@
         "WorldModelDream-v0", 256, vectorization_mode="vector_entry_point", run="carracing"
     )
 
-Observations: `z` (Z,), `zh` (Z + H,) with the LSTM's h, or `frame` (64, 64, 3) drawn by V.
+Observations: `z` (Z,), `zh` (Z + H,) with the LSTM's h, or `frame` (64, 64, 3) drawn by V. Where a
+game has invalid actions, `info["mask"]` says which are valid.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import tensorflow as tf
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+import envs
 import runs
-from envs import carracing
 from rnn.dream import load_dream
 from vae.model import load_vae
 
@@ -75,7 +76,12 @@ class DreamVectorEnv(VectorEnv):
         else:
             space = gymnasium.spaces.Box(-np.inf, np.inf, (sizes[observation],), np.float32)
         self.single_observation_space = space
-        self.single_action_space = gymnasium.spaces.Box(carracing.ACTION_LOW, carracing.ACTION_HIGH)
+        self.game = envs.load(cfg.game)
+        self.single_action_space = (
+            gymnasium.spaces.Discrete(self.game.ACTION_SIZE)
+            if self.game.DISCRETE
+            else gymnasium.spaces.Box(self.game.ACTION_LOW, self.game.ACTION_HIGH)
+        )
         self.observation_space = batch_space(space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
@@ -83,27 +89,26 @@ class DreamVectorEnv(VectorEnv):
         """Start all dreams anew; the same seed and actions dream the same."""
         super().reset(seed=seed)
         n = self.num_envs
-        self.z = self.dream.begin(n, self.draw_seed()).numpy()
+        self.z, self.valid = self.begin(n)
         h, c = self.dream.rnn.zero_state(n)
         self.h, self.c = h.numpy(), c.numpy()
         self.steps = np.zeros(n, int)
         self.over = np.zeros(n, bool)
-        return self.observe(), {}
+        return self.observe(), self.info()
 
     def step(self, actions: np.ndarray):
-        """Dream one step with actions (n, A)."""
-        actions = np.asarray(actions, np.float32).reshape(self.num_envs, -1)
-        z, (h, c), reward, ended = self.dream.advance(
-            self.z, (self.h, self.c), actions, self.draw_seed()
+        """Dream one step with actions (n, A), or integers (n,) if they are discrete."""
+        actions = np.asarray(actions)
+        if self.game.DISCRETE:
+            actions = np.eye(self.game.ACTION_SIZE)[actions]
+        actions = actions.astype(np.float32).reshape(self.num_envs, -1)
+        z, (h, c), reward, ended, valid = self.dream.advance(
+            self.z, (self.h, self.c), actions, self.draw()
         )
-        fresh = self.over
-        self.z = (
-            np.where(
-                fresh[:, None], self.dream.begin(self.num_envs, self.draw_seed()).numpy(), z.numpy()
-            )
-            if fresh.any()
-            else z.numpy()
-        )
+        self.z, self.valid, fresh = z.numpy(), valid.numpy(), self.over
+        if fresh.any():
+            self.z, self.valid = self.z.copy(), self.valid.copy()
+            self.z[fresh], self.valid[fresh] = self.begin(fresh.sum())
         keep = ~fresh[:, None]
         self.h, self.c = h.numpy() * keep, c.numpy() * keep
         self.steps = np.where(fresh, 0, self.steps + 1)
@@ -111,11 +116,19 @@ class DreamVectorEnv(VectorEnv):
         terminated = ended.numpy() & ~fresh
         truncated = (self.steps >= self.dream.max_steps) & ~terminated & ~fresh
         self.over = terminated | truncated
-        return self.observe(), reward, terminated, truncated, {}
+        return self.observe(), reward, terminated, truncated, self.info()
 
-    def draw_seed(self) -> tf.Tensor:
-        """A seed for one draw of the whole batch."""
-        return tf.constant(self.np_random.integers(0, 2**31 - 2, 2), tf.int32)
+    def info(self) -> dict[str, np.ndarray]:
+        return {"mask": self.valid.copy()} if self.valid.shape[1] else {}
+
+    def begin(self, n: int) -> list[np.ndarray]:
+        """First latents and valid actions of n dreams."""
+        starts = [self.dream.begin(self.np_random) for _ in range(n)]
+        return [np.stack(x) for x in zip(*starts, strict=True)]
+
+    def draw(self) -> np.ndarray:
+        """The chance of one step of all dreams."""
+        return self.np_random.standard_normal((self.num_envs, self.dream.noise_size), np.float32)
 
     def frames(self) -> np.ndarray:
         """What V makes of the dreams' z: uint8 (n, 64, 64, 3)."""
@@ -145,12 +158,14 @@ class DreamEnv(gymnasium.Env):
         """Start anew."""
         super().reset(seed=seed)
         seed = int(self.np_random.integers(2**31 - 1))
-        return self.batch.reset(seed=seed)[0][0], {}
+        obs, info = self.batch.reset(seed=seed)
+        return obs[0], {k: v[0] for k, v in info.items()}
 
     def step(self, action: np.ndarray):
         """Dream one step with action (A,)."""
-        obs, reward, terminated, truncated, _ = self.batch.step(np.asarray(action)[None])
-        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), {}
+        obs, reward, terminated, truncated, info = self.batch.step(np.asarray(action)[None])
+        info = {k: v[0] for k, v in info.items()}
+        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
 
     def render(self) -> np.ndarray | None:
         frames = self.batch.render()

@@ -18,23 +18,31 @@ def lstm_sequence(
     kernel: tf.Tensor,
     recurrent: tf.Tensor,
     bias: tf.Tensor,
+    keep: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Unroll an LSTM (Hochreiter & Schmidhuber 1997) over time.
 
     Args:
         x: (B, T, I). h, c: state (B, H) each.
         kernel: (I, 4H). recurrent: (H, 4H). bias: (4H,).
+        keep: (B, T), 0 where h and c are set to zero before the step; None: nowhere.
 
     Returns:
         Outputs (B, T, H), and the last h and c.
     """
-    return _lstm(x, h, c, kernel, recurrent, bias)
+    keep = None if keep is None else tf.transpose(keep)[..., None]  # (T, B, 1)
+    unroll = tf.custom_gradient(lambda *args: _lstm(*args, keep))
+    return unroll(x, h, c, kernel, recurrent, bias)
 
 
-@tf.custom_gradient
-def _lstm(x, h0, c0, kernel, recurrent, bias):
+def _lstm(x, h0, c0, kernel, recurrent, bias, keep):
+    """Return the outputs, the last h and c, and the function of their gradients."""
     steps, size = tf.shape(x)[1], h0.shape[-1]
     x = tf.transpose(x, (1, 0, 2))  # (T, B, I)
+
+    def kept(state, t):
+        return state if keep is None else state * keep[t]
+
     share = tf.tensordot(x, kernel, 1) + bias  # (T, B, 4H)
     # Rows of 4H floats lie a power of two apart, which CPU caches take badly: products with the
     # transposed matrix, and gradients gate by gate, are twice as fast.
@@ -44,6 +52,7 @@ def _lstm(x, h0, c0, kernel, recurrent, bias):
         return tf.TensorArray(tf.float32, size=steps, element_shape=(None, None))
 
     def forward(t, h, c, gates, cells, outputs):
+        h, c = kept(h, t), kept(c, t)
         raw = share[t] + tf.matmul(h, transposed, transpose_b=True)
         i, f, g, o = tf.split(raw, 4, axis=-1)
         i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
@@ -63,7 +72,7 @@ def _lstm(x, h0, c0, kernel, recurrent, bias):
 
         def backward(t, dh, dc, *d_raws):
             i, f, g, o = tf.split(gates[t], 4, axis=-1)
-            before = tf.cond(t > 0, lambda: cells[t - 1], lambda: c0)
+            before = kept(tf.cond(t > 0, lambda: cells[t - 1], lambda: c0), t)
             tanh_c = tf.tanh(cells[t])
             dh = dh + d_outputs[t]
             dc = dc + dh * o * (1 - tanh_c * tanh_c)
@@ -74,14 +83,16 @@ def _lstm(x, h0, c0, kernel, recurrent, bias):
                 dh * tanh_c * o * (1 - o),
             )
             d_raws = [array.write(t, d) for array, d in zip(d_raws, d_raw, strict=True)]
-            return t - 1, tf.matmul(tf.concat(d_raw, -1), transposed), dc * f, *d_raws
+            dh = tf.matmul(tf.concat(d_raw, -1), transposed)
+            return t - 1, kept(dh, t), kept(dc * f, t), *d_raws
 
         loop = (steps - 1, d_h, d_c, array(), array(), array(), array())
         _, dh, dc, *d_raws = tf.while_loop(
             lambda t, *_: t >= 0, backward, loop, parallel_iterations=1
         )
         d_raws = [tf.reshape(array.stack(), (-1, size)) for array in d_raws]  # (T * B, H) each
-        before = tf.reshape(tf.concat([h0[None], outputs[:-1]], 0), (-1, size))
+        before = tf.concat([h0[None], outputs[:-1]], 0)
+        before = tf.reshape(before if keep is None else before * keep, (-1, size))
         flat = tf.reshape(x, (-1, x.shape[-1]))
         d_kernel = tf.concat([tf.matmul(flat, d, transpose_a=True) for d in d_raws], -1)
         d_recurrent = tf.concat([tf.matmul(before, d, transpose_a=True) for d in d_raws], -1)

@@ -53,16 +53,31 @@ def mdn_nll(parts: Parts, z: tf.Tensor, joint: bool) -> tf.Tensor:
     return -log_prob / z.shape[-1] if joint else -tf.reduce_mean(log_prob, -1)
 
 
-def mdn_sample(parts: Parts, temperature: tf.Tensor, seed: tf.Tensor, joint: bool) -> tf.Tensor:
+def to_uniform(noise: tf.Tensor) -> tf.Tensor:
+    """Standard normal numbers as uniform ones in (0, 1), by the normal distribution function."""
+    return 0.5 * tf.math.erfc(-noise / 2**0.5)
+
+
+def mdn_noise_size(z_size: int, joint: bool) -> int:
+    """How many normal numbers a sample takes: one for each choice of a component, and Z."""
+    return z_size + (1 if joint else z_size)
+
+
+def mdn_sample(parts: Parts, temperature: tf.Tensor, noise: tf.Tensor, joint: bool) -> tf.Tensor:
     """Draw the next z (B, Z) at a temperature: logits / T, and noise times sqrt(T).
 
     One uniform number picks each component by the inverse of the cumulative distribution, which
     in the dream's loop is several times faster than drawing from the tfp distribution.
+
+    Args:
+        noise: standard normal, (B, mdn_noise_size).
     """
     logits, mean, logstd = parts
     probs = tf.nn.softmax(logits / temperature)
     below = tf.cumsum(probs, axis=-1)[..., :-1]
-    uniform = tf.random.stateless_uniform(tf.shape(logits)[:-1], seed=seed)
+    choices = 1 if joint else mean.shape[-2]
+    uniform = to_uniform(noise[..., :choices])
+    uniform = uniform[..., 0] if joint else uniform
     index = tf.reduce_sum(tf.cast(uniform[..., None] >= below, tf.int32), -1)
     chosen = tf.one_hot(index, logits.shape[-1])
     if joint:
@@ -70,5 +85,4 @@ def mdn_sample(parts: Parts, temperature: tf.Tensor, seed: tf.Tensor, joint: boo
         mean, logstd = tf.reduce_sum(chosen * mean, -2), tf.reduce_sum(chosen * logstd, -2)
     else:
         mean, logstd = tf.reduce_sum(chosen * mean, -1), tf.reduce_sum(chosen * logstd, -1)
-    noise = tf.random.stateless_normal(tf.shape(mean), seed=seed + 1)
-    return mean + tf.exp(logstd) * noise * tf.sqrt(temperature)
+    return mean + tf.exp(logstd) * noise[..., choices:] * tf.sqrt(temperature)

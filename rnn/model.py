@@ -1,7 +1,8 @@
 """The memory model M: an LSTM with a mixture density head (World Models, appendix A.2).
 
-Input z_t and a_t; output the distribution of z_{t+1} and, if asked for, reward r_t and the logit
-that the episode ends with step t. 422,368 parameters at Z = 32, A = 3, 256 units, 5 mixtures.
+Input z_t and a_t; output the distribution of z_{t+1} and, if asked for, reward r_t, the logit that
+the episode ends with step t, and logits of which actions are valid at t + 1. 422,368 parameters at
+Z = 32, A = 3, 256 units, 5 mixtures.
 
 In shapes, B is the batch, T time, Z the latent size, A the action's, H the units, K the mixtures.
 """
@@ -30,6 +31,7 @@ class Prediction(NamedTuple):
     parts: Parts  # of the next z, see rnn/mdn.py
     reward: tf.Tensor | None  # (B, ...)
     done: tf.Tensor | None  # (B, ...) logit
+    valid: tf.Tensor | None  # (B, ..., A) logits
 
 
 class MDNRNN(keras.Model):
@@ -44,16 +46,18 @@ class MDNRNN(keras.Model):
         joint: bool = False,
         reward_head: bool = False,
         done_head: bool = False,
+        mask_head: bool = False,
+        stream: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.z_size, self.action_size, self.hidden_size = z_size, action_size, hidden_size
-        self.mixtures, self.joint = mixtures, joint
-        self.reward_head, self.done_head = reward_head, done_head
+        self.mixtures, self.joint, self.stream = mixtures, joint, stream
+        self.reward_head, self.done_head, self.mask_head = reward_head, done_head, mask_head
         self.lstm = layers.LSTM(hidden_size, return_sequences=True, return_state=True)
-        size = mdn_size(z_size, mixtures, joint) + reward_head + done_head
+        size = mdn_size(z_size, mixtures, joint) + reward_head + done_head + mask_head * action_size
         self.head = layers.Dense(size)
-        self.lstm.build((None, None, z_size + action_size))
+        self.lstm.build((None, None, z_size + action_size + stream))
         self.head.build((None, hidden_size))
         self.built = True
 
@@ -63,18 +67,32 @@ class MDNRNN(keras.Model):
 
     def call(self, z: tf.Tensor, action: tf.Tensor) -> Prediction:
         """Predict every next step from zero state; z (B, T, Z), action (B, T, A)."""
-        return self.unroll(z, action, self.zero_state(tf.shape(z)[0]))[0]
+        first = tf.concat([tf.ones_like(z[:, :1, 0]), tf.zeros_like(z[:, 1:, 0])], 1)
+        return self.unroll(z, action, first, self.zero_state(tf.shape(z)[0]))[0]
 
-    def unroll(self, z: tf.Tensor, action: tf.Tensor, state: State) -> tuple[Prediction, State]:
-        """Predict along a sequence from `state`; returns the state after it too."""
+    def unroll(
+        self, z: tf.Tensor, action: tf.Tensor, restart: tf.Tensor, state: State
+    ) -> tuple[Prediction, State]:
+        """Predict along a sequence from `state`; returns the state after it too.
+
+        Args:
+            restart: (B, T), 1 where an episode begins: the state is zero there. Only an M made for
+                streams of episodes takes it as an input too.
+        """
         cell = self.lstm.cell
         weights = (cell.kernel.value, cell.recurrent_kernel.value, cell.bias.value)
-        hidden, h, c = lstm_sequence(tf.concat([z, action], -1), *state, *weights)
+        parts = [z, action, restart[..., None]] if self.stream else [z, action]
+        keep = 1 - restart if self.stream else None
+        hidden, h, c = lstm_sequence(tf.concat(parts, -1), *state, *weights, keep)
         return self.predict_from(hidden), (h, c)
 
     def step(self, z: tf.Tensor, action: tf.Tensor, state: State) -> State:
         """Move on by one step: z (B, Z), action (B, A), state (h, c) of (B, H) each."""
-        _, (h, c) = self.lstm.cell(tf.concat([z, action], -1), list(state))
+        parts = [z, action]
+        if self.stream:  # an episode has just begun where the state is zero
+            fresh = tf.reduce_all((state[0] == 0) & (state[1] == 0), -1, keepdims=True)
+            parts.append(tf.cast(fresh, tf.float32))
+        _, (h, c) = self.lstm.cell(tf.concat(parts, -1), list(state))
         return h, c
 
     def predict_from(self, hidden: tf.Tensor) -> Prediction:
@@ -83,8 +101,9 @@ class MDNRNN(keras.Model):
         size = mdn_size(self.z_size, self.mixtures, self.joint)
         parts = mdn_parts(raw[..., :size], self.z_size, self.mixtures, self.joint)
         reward = raw[..., size] if self.reward_head else None
-        done = raw[..., -1] if self.done_head else None
-        return Prediction(parts, reward, done)
+        done = raw[..., size + self.reward_head] if self.done_head else None
+        valid = raw[..., -self.action_size :] if self.mask_head else None
+        return Prediction(parts, reward, done, valid)
 
 
 def masked_mean(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -93,14 +112,20 @@ def masked_mean(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def rnn_losses(model: MDNRNN, batch: dict, done_weight: float) -> dict[str, tf.Tensor]:
-    """Losses of a batch made by `series.data.windows`.
+    """Losses of a batch made by `series.data.windows`; see `losses_of`."""
+    return losses_of(model, model(batch["z"][:, :-1], batch["action"]), batch, done_weight)
+
+
+def losses_of(
+    model: MDNRNN, prediction: Prediction, batch: dict, done_weight: float
+) -> dict[str, tf.Tensor]:
+    """Losses of what M predicted for a batch.
 
     Returns:
         Scalars: `z`, nats a latent dimension; `reward`, squared error; `done`, cross-entropy with
-        positives weighted; `loss`, their sum.
+        positives weighted; `valid`, cross-entropy an action; `loss`, their sum.
     """
     z, mask = batch["z"], batch["mask"]
-    prediction = model(z[:, :-1], batch["action"])
     out = {"z": masked_mean(mdn_nll(prediction.parts, z[:, 1:], model.joint), mask)}
     if model.reward_head:
         out["reward"] = masked_mean((prediction.reward - batch["reward"]) ** 2, mask)
@@ -109,6 +134,9 @@ def rnn_losses(model: MDNRNN, batch: dict, done_weight: float) -> dict[str, tf.T
             batch["done"], prediction.done, done_weight
         )
         out["done"] = masked_mean(weighted, mask)
+    if model.mask_head:
+        crosses = tf.nn.sigmoid_cross_entropy_with_logits(batch["valid"], prediction.valid)
+        out["valid"] = masked_mean(tf.reduce_mean(crosses, -1), mask)
     return {"loss": tf.add_n(list(out.values()))} | out
 
 
@@ -122,6 +150,8 @@ def make_rnn(z_size: int, action_size: int, options: config.RNN) -> MDNRNN:
         options.joint,
         options.reward_head,
         options.done_head,
+        options.mask_head,
+        options.stream,
     )
 
 

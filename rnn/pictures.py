@@ -11,7 +11,7 @@ import tensorflow as tf
 import config
 import runs
 from record.episodes import load_episode
-from rnn.mdn import mdn_sample
+from rnn.mdn import mdn_noise_size, mdn_sample
 from series.data import Series
 
 GAP = 2  # white pixels between frames
@@ -28,13 +28,14 @@ def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: fl
     Returns:
         Imagined latents (B, T - warmup, Z): [:, k] is the dream of z[:, warmup + k].
     """
-    state = rnn.zero_state(len(z))
+    state, rng = rnn.zero_state(len(z)), np.random.default_rng(7)
+    size = (len(z), mdn_noise_size(z.shape[-1], rnn.joint))
     dream, now = [], tf.constant(z[:, 0])
     for t in range(z.shape[1] - 1):
         now = tf.constant(z[:, t]) if t < warmup else now
         state = rnn.step(now, tf.constant(action[:, t]), state)
         parts = rnn.predict_from(state[0]).parts
-        now = mdn_sample(parts, temperature, tf.constant([7, 2 * t]), rnn.joint)
+        now = mdn_sample(parts, temperature, rng.standard_normal(size, np.float32), rnn.joint)
         if t + 1 >= warmup:
             dream.append(now.numpy())
     return np.stack(dream, 1)

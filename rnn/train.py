@@ -19,20 +19,38 @@ import cli
 import config
 import runs
 import workers
-from series.data import Series, load_series, windows
+from series.data import Series, load_series, stream, windows
 from vae.data import read_ahead
 
 
-def make_steps(rnn, optimizer, options: config.RNN):
-    """Compile the training and the validation step; both return a dict of losses."""
+def make_steps(rnn, optimizer, carried: list, options: config.RNN):
+    """Compile the training and the validation step.
+
+    Args:
+        carried: h and c (B, H) that a stream of episodes carries from one step to the next.
+
+    Returns:
+        Two functions from a batch to a dict of losses.
+    """
     import tensorflow as tf
 
-    from rnn.model import rnn_losses
+    from rnn.model import losses_of, rnn_losses
+
+    def losses_along_the_stream(batch):
+        state = tuple(v * (1 - batch["fresh"]) for v in carried)
+        given = (batch["z"][:, :-1], batch["action"], batch["restart"], state)
+        prediction, state = rnn.unroll(*given)
+        for variable, value in zip(carried, state, strict=True):
+            variable.assign(value)
+        return losses_of(rnn, prediction, batch, options.done_weight)
 
     @tf.function(reduce_retracing=True)
     def train_step(batch):
         with tf.GradientTape() as tape:
-            losses = rnn_losses(rnn, batch, options.done_weight)
+            if rnn.stream:
+                losses = losses_along_the_stream(batch)
+            else:
+                losses = rnn_losses(rnn, batch, options.done_weight)
         gradients = tape.gradient(losses["loss"], rnn.trainable_variables)
         optimizer.apply_gradients(zip(gradients, rnn.trainable_variables, strict=True))
         return losses
@@ -46,9 +64,12 @@ def make_steps(rnn, optimizer, options: config.RNN):
 
 def draw_batches(series: Series, episodes: np.ndarray, options: config.RNN, start: int):
     """Yield training batches from step `start` on; each depends on the seed and its step alone."""
+    size = (options.batch_size, options.sequence_length)
     for step in range(start, options.steps):
-        rng = np.random.default_rng([options.seed, step])
-        yield windows(series, episodes, options.batch_size, options.sequence_length, rng)
+        if options.stream:
+            yield stream(series, episodes, *size, (options.seed, 1), step)
+        else:
+            yield windows(series, episodes, *size, np.random.default_rng([options.seed, step]))
 
 
 def learning_rate(options: config.RNN, step: int) -> float:
@@ -97,7 +118,7 @@ def main() -> None:
     train, held = runs.split(series.seed, options.holdout)
     held = held if len(held) else train
     check_picture(options, int(series.length[held].max()))
-    runs.tensorflow(options.threads)
+    tf = runs.tensorflow(options.threads)
     import keras
 
     from rnn.model import make_rnn
@@ -112,7 +133,9 @@ def main() -> None:
     rnn = make_rnn(series.mu.shape[1], series.action.shape[1], options)
     optimizer = keras.optimizers.Adam(options.learning_rate, clipvalue=options.clip)
     optimizer.build(rnn.trainable_variables)
-    variables = [*rnn.trainable_variables, *optimizer.variables]
+    shape = (options.batch_size, options.hidden_size)
+    carried = [tf.Variable(tf.zeros(shape)) for _ in range(2 if options.stream else 0)]
+    variables = [*rnn.trainable_variables, *optimizer.variables, *carried]
     state = {"step": 0, "best": math.inf, "seconds": 0.0, "vae": series.vae}
     checkpoint = folder / "checkpoint.npz"
     if checkpoint.exists():
@@ -128,10 +151,10 @@ def main() -> None:
         + (f"; goes on at step {state['step'] + 1}" if state["step"] else "")
     )
     metrics = runs.Metrics(folder, "step", start=state["step"] + 1)
-    train_step, validate_step = make_steps(rnn, optimizer, options)
+    train_step, validate_step = make_steps(rnn, optimizer, carried, options)
     rng = np.random.default_rng([options.seed, 1 << 31])
     rows = min(options.batch_size, len(held) * 4)
-    check = windows(series, held, rows, options.sequence_length, rng)
+    check = windows(series, held, rows, options.sequence_length, rng, not options.stream)
     progress = workers.Progress(options.steps, "steps", done=state["step"])
     losses, start, seen = [], time.monotonic(), 0
     for batch in read_ahead(draw_batches(series, train, options, state["step"]), size=2):

@@ -4,6 +4,7 @@ Episode i of T steps owns rows `offset[i]` to `offset[i] + T` (T + 1 of them, as
 observations):
 
     mu, logvar float16 (rows, Z) · action float32 (rows, A) · reward float32 (rows,)
+    mask bool (rows, A): valid actions, or (rows, 0) if all always are
     length int32 (N,): T · offset int64 (N,) · terminated bool (N,) · seed int64 (N,)
 
 `mu[t]` is what was seen when `action[t]` was chosen, which earned `reward[t]` and led to
@@ -19,7 +20,7 @@ import numpy as np
 
 import runs
 
-FIELDS = ("mu", "logvar", "action", "reward", "length", "offset", "terminated", "seed")
+FIELDS = ("mu", "logvar", "action", "reward", "mask", "length", "offset", "terminated", "seed")
 
 
 @dataclasses.dataclass
@@ -30,6 +31,7 @@ class Series:
     logvar: np.ndarray
     action: np.ndarray
     reward: np.ndarray
+    mask: np.ndarray
     length: np.ndarray
     offset: np.ndarray
     terminated: np.ndarray
@@ -53,7 +55,7 @@ def load_series(path: Path) -> Series:
     if missing:
         raise runs.RunError(f"{file} lacks {', '.join(missing)}; delete it and encode again")
     rows = int(data["length"].sum()) + len(data["length"])
-    if not all(len(data[name]) == rows for name in ("mu", "logvar", "action", "reward")):
+    if not all(len(data[name]) == rows for name in ("mu", "logvar", "action", "reward", "mask")):
         raise runs.RunError(f"{file} has arrays of the wrong length; delete it and encode again")
     vae = data["vae"].tobytes().decode()
     weights = path / "vae" / "vae.weights.h5"
@@ -65,33 +67,96 @@ def load_series(path: Path) -> Series:
 
 
 def windows(
-    series: Series, episodes: np.ndarray, batch_size: int, length: int, rng: np.random.Generator
+    series: Series,
+    episodes: np.ndarray,
+    batch_size: int,
+    length: int,
+    rng: np.random.Generator,
+    anywhere: bool = True,
 ) -> dict[str, np.ndarray]:
     """Draw a batch of sequences: of each of `batch_size` episodes, `length` steps or all it has.
 
-    z is drawn anew from N(mu, sigma) every time, so M never sees the same sequence twice.
+    z is drawn anew from N(mu, sigma) every time, so M never sees the same sequence twice. Sequences
+    start anywhere, or else at the episodes' first frames.
 
     Returns:
         z float32 (B, L+1, Z), action (B, L, A), reward (B, L), done (B, L): 1 at the last step of
-        an episode that terminated; mask (B, L): 0 after the end of a shorter episode.
+        an episode that terminated; valid (B, L, A or 0): the actions possible at the next step;
+        mask (B, L): 0 after the end of a shorter episode.
     """
     chosen = rng.choice(episodes, batch_size, replace=batch_size > len(episodes))
     steps = np.minimum(series.length[chosen], length)
     width = int(steps.max())
-    start = rng.integers(0, series.length[chosen] - steps + 1)
+    start = rng.integers(0, (series.length[chosen] - steps) * anywhere + 1)
     rows = (series.offset[chosen] + start)[:, None] + np.minimum(
         np.arange(width + 1), steps[:, None]
     )
-    mu, logvar = series.mu[rows].astype(np.float32), series.logvar[rows].astype(np.float32)
-    noise = rng.standard_normal(mu.shape, np.float32)
     mask = (np.arange(width) < steps[:, None]).astype(np.float32)
     last = start + steps == series.length[chosen]
     done = np.zeros_like(mask)
     done[np.arange(batch_size), steps - 1] = last & series.terminated[chosen]
+    return draw(series, rows, mask, rng) | {"done": done}
+
+
+def draw(
+    series: Series, rows: np.ndarray, mask: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """What M is told and asked along rows (B, L+1) of a series, without `done`; see `windows`."""
+    mu, logvar = series.mu[rows].astype(np.float32), series.logvar[rows].astype(np.float32)
+    noise = rng.standard_normal(mu.shape, np.float32)
     return {
         "z": mu + np.exp(logvar / 2) * noise,
         "action": series.action[rows[:, :-1]] * mask[..., None],
         "reward": series.reward[rows[:, :-1]] * mask,
-        "done": done,
+        "valid": series.mask[rows[:, 1:]].astype(np.float32),
         "mask": mask,
+    }
+
+
+def stream_length(series: Series, episodes: np.ndarray, batch_size: int, length: int) -> int:
+    """Windows of an epoch of `stream`."""
+    return (int((series.length[episodes] + 1).sum()) // batch_size - 1) // length
+
+
+def stream(
+    series: Series, episodes: np.ndarray, batch_size: int, length: int, seed: tuple, step: int
+) -> dict[str, np.ndarray]:
+    """The batch of training step `step` if all episodes are one stream (the original's Doom).
+
+    In every epoch the episodes are shuffled, joined end to end and cut into `batch_size` lanes,
+    which are walked through in windows of `length` steps; M carries its state from one to the next.
+
+    Returns:
+        As `windows`, and `restart` (B, L): 1 at the first step of an episode, where M's state is to
+        be zero; `fresh` (): 1 if the lanes begin, and nothing is carried. The step from the last
+        observation of an episode to the first of the next is masked.
+
+    Raises:
+        RunError: too few episodes for a single window.
+    """
+    count = stream_length(series, episodes, batch_size, length)
+    if count < 1:
+        raise runs.RunError(
+            f"{len(episodes)} episodes do not fill {batch_size} lanes of {length} steps; lower "
+            "--batch-size or --sequence-length"
+        )
+    epoch, window = divmod(step, count)
+    order = np.random.default_rng([*seed, epoch]).permutation(episodes)
+    rows = np.concatenate([series.offset[i] + np.arange(series.length[i] + 1) for i in order])
+    lanes = rows[: len(rows) // batch_size * batch_size].reshape(batch_size, -1)
+    rows = lanes[:, window * length : (window + 1) * length + 1]
+    now = rows[:, :-1]
+    firsts = np.zeros(len(series.mu), bool)
+    firsts[series.offset] = True
+    lasts = np.zeros(len(series.mu), bool)
+    lasts[series.offset + series.length] = True
+    ends = np.zeros(len(series.mu), np.float32)
+    ends[series.offset + series.length - 1] = series.terminated
+    batch = draw(
+        series, rows, 1 - lasts[now].astype(np.float32), np.random.default_rng([*seed, step])
+    )
+    return batch | {
+        "done": ends[now],
+        "restart": firsts[now].astype(np.float32),
+        "fresh": np.float32(window == 0),
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import cli
+import envs
 import runs
 import workers
 from record.episodes import list_episodes, load_episode
@@ -43,7 +44,9 @@ def make_encoder(vae, batch_size: int):
     return encode
 
 
-def encode_block(encode, files: list[Path], skip_bad: bool) -> dict[str, np.ndarray]:
+def encode_block(
+    encode, files: list[Path], action_size: int, skip_bad: bool
+) -> dict[str, np.ndarray]:
     """Encode a few episodes; arrays as in series/data.py."""
     rows = {name: [] for name in FIELDS if name != "offset"}
     for file in files:
@@ -55,11 +58,12 @@ def encode_block(encode, files: list[Path], skip_bad: bool) -> dict[str, np.ndar
             print(f"left out: {error}")
             continue
         mu, logvar = encode(episode.obs)
-        action = episode.action.reshape(len(episode), -1).astype(np.float32)
+        action = episode.vectors(action_size)
         rows["mu"].append(mu.astype(np.float16))
         rows["logvar"].append(logvar.astype(np.float16))
         rows["action"].append(np.concatenate([action, np.zeros_like(action[:1])]))
         rows["reward"].append(np.append(episode.reward, np.float32(0)))
+        rows["mask"].append(episode.mask)
         rows["length"].append(np.int32([len(episode)]))
         rows["terminated"].append(episode.terminated[None])
         rows["seed"].append(np.int64([file.stem]))
@@ -96,6 +100,7 @@ def main() -> None:
 
     vae = load_vae(path, cfg.vae.z_size, cfg.vae.precision)
     encode = make_encoder(vae, options.batch_size)
+    size = envs.load(cfg.game).ACTION_SIZE
     for block in folder.glob("block-*.npz"):
         if key not in block.name:
             block.unlink()
@@ -108,7 +113,7 @@ def main() -> None:
         block = folder / f"block-{key}-{start:06d}.npz"
         if not block.exists():
             files = [file for file, _ in part]
-            runs.write_npz(block, encode_block(encode, files, options.skip_bad))
+            runs.write_npz(block, encode_block(encode, files, size, options.skip_bad))
         blocks.append(block)
         progress.add(sum(steps + 1 for _, steps in part))
     parts = [part for part in map(runs.read_npz, blocks) if part]
@@ -119,7 +124,8 @@ def main() -> None:
     arrays["offset"] = np.cumsum(counts) - counts
     arrays["vae"] = np.frombuffer(mark.encode(), np.uint8)
     first = arrays["offset"]
-    starts = {name: arrays[name][first] for name in ("mu", "logvar")} | {"vae": arrays["vae"]}
+    starts = {name: arrays[name][first] for name in ("mu", "logvar", "mask")}
+    starts["vae"] = arrays["vae"]
     runs.write_npz(folder / "initial_z.npz", starts)
     runs.write_npz(target, arrays)
     runs.Metrics(folder, "row", start=0).write(

@@ -68,7 +68,7 @@ def test_a_rollout_is_the_same_alone_and_in_a_batch(inputs):
     agent = make_agent(inputs)
     params = np.random.default_rng(1).normal(0, 0.3, (5, agent.num_params)).astype(np.float32)
     seeds = np.arange(5) + 10
-    got = rollout(agent, carracing.CarRacing(3, "fast", 12), params, seeds)
+    got = rollout(agent, carracing.Games(3, "fast", 12), params, seeds)
     for j, seed in enumerate(seeds):
         game = carracing.make("fast")
         frame, _ = game.reset(seed=int(seed))
@@ -163,7 +163,7 @@ def test_evaluation_plays_the_genuine_game(in_toy):
     path, cfg = runs.find("toy")
     agent, params = load_agent(path, cfg), load_controller(path)
     scores = [
-        rollout(agent, carracing.CarRacing(1, engine, 30), params[None], np.array([3])).returns[0]
+        rollout(agent, carracing.Games(1, engine, 30), params[None], np.array([3])).returns[0]
         for engine in ("gymnasium", "fast")
     ]
     np.testing.assert_allclose(*scores, atol=15)

@@ -30,7 +30,7 @@ def test_policies_stay_in_the_action_space_and_follow_their_seed(name):
 
 
 def test_an_episode_holds_what_the_policy_saw_chose_and_earned():
-    games = carracing.CarRacing(1, "fast", max_steps=25)
+    games = carracing.Games(1, "fast", max_steps=25)
     seen, chosen = [], []
     noise = make_policy("brownian", 0)
 

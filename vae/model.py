@@ -135,7 +135,12 @@ def kl_divergence(mu: tf.Tensor, logvar: tf.Tensor) -> tf.Tensor:
 
 
 def vae_loss(
-    x: tf.Tensor, y: tf.Tensor, mu: tf.Tensor, logvar: tf.Tensor, tolerance: float
+    x: tf.Tensor,
+    y: tf.Tensor,
+    mu: tf.Tensor,
+    logvar: tf.Tensor,
+    tolerance: float,
+    weight: float = 1.0,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Loss of a batch: squared error summed over pixels, plus the KL above its tolerance.
 
@@ -143,14 +148,15 @@ def vae_loss(
         x, y: frames and reconstructions (B, 64, 64, 3).
         mu, logvar: (B, Z).
         tolerance: KL below tolerance * Z nats a sample costs nothing.
+        weight: of the squared error.
 
     Returns:
-        Scalars: loss, reconstruction, KL as charged.
+        Scalars: loss, squared error, KL as charged.
     """
     floor = tolerance * mu.shape[-1]
     recon = tf.reduce_mean(tf.reduce_sum((x - y) ** 2, axis=(1, 2, 3)))
     kl = tf.reduce_mean(tf.maximum(kl_divergence(mu, logvar), floor))
-    return recon + kl, recon, kl
+    return weight * recon + kl, recon, kl
 
 
 def load_vae(path: Path, z_size: int, wanted: str) -> ConvVAE:

@@ -41,7 +41,8 @@ def make_steps(vae, optimizer, options: config.VAE):
         mu, logvar = vae.encode(x)
         z = reparameterize(mu, logvar, tf.random.stateless_normal(tf.shape(mu), seed=seed))
         raw_kl = tf.reduce_mean(kl_divergence(mu, logvar))
-        return *vae_loss(x, vae.decode(z), mu, logvar, options.kl_tolerance), raw_kl
+        weights = (options.kl_tolerance, options.recon_weight)
+        return *vae_loss(x, vae.decode(z), mu, logvar, *weights), raw_kl
 
     signature = [tf.TensorSpec((None, 64, 64, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)]
 

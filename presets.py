@@ -1,0 +1,148 @@
+"""Named sizes of each game, as what they change: `full` is the papers', the others are the same
+thing, smaller. Nothing here is code; config.py makes options of it. What each costs and scores is
+in docs/worldmodels.md.
+"""
+
+TOY_RNN = {
+    "hidden_size": 16,
+    "sequence_length": 20,
+    "batch_size": 4,
+    "steps": 6,
+    "validate_every": 3,
+    "holdout": 0.25,
+    "rend_n_episodes": 1,
+    "rend_n_rollouts": 3,
+    "rend_step": 2,
+}
+TOY_CONTROLLER = {
+    "population": 4,
+    "episodes": 1,
+    "eval_every": 1,
+    "eval_episodes": 2,
+    "max_steps": 20,
+    "generations": 2,
+    "batch_size": 4,
+}
+
+CARRACING = {
+    "full": {},
+    "small": {
+        "record": {"episodes": 320, "policy": "brownian"},
+        "vae": {
+            "learning_rate": 7e-4,
+            "final_learning_rate": 5e-5,
+            "epochs": 5,
+            "max_frames": 250,
+            "flip": True,
+        },
+        "rnn": {"sequence_length": 200, "steps": 600, "decay": 0.996},
+        "controller": {
+            "z_mode": "mean",
+            "episodes": 4,
+            "eval_every": 10,
+            "eval_episodes": 64,
+            "common_seeds": True,
+            "hours": 3.0,
+        },
+    },
+    "demo": {
+        "record": {"episodes": 128, "policy": "brownian"},
+        "vae": {
+            "learning_rate": 1e-3,
+            "final_learning_rate": 1e-4,
+            "epochs": 3,
+            "max_frames": 250,
+            "flip": True,
+        },
+        "rnn": {"sequence_length": 100, "steps": 400, "decay": 0.995},
+        "controller": {
+            "z_mode": "mean",
+            "episodes": 2,
+            "max_steps": 500,
+            "eval_every": 8,
+            "eval_episodes": 16,
+            "common_seeds": True,
+            "hours": 0.18,
+        },
+    },
+    "toy": {
+        "record": {"episodes": 4, "policy": "brownian", "max_steps": 60},
+        "vae": {"learning_rate": 1e-3, "batch_size": 20, "epochs": 1, "holdout": 0.25},
+        "rnn": TOY_RNN,
+        "controller": TOY_CONTROLLER,
+    },
+}
+
+TAKECOVER = {
+    "full": {
+        "record": {"policy": "repeated", "max_steps": 2100},
+        "vae": {"z_size": 64},
+        "rnn": {
+            "hidden_size": 512,
+            "done_head": True,
+            "stream": True,
+            "steps": 24_400,
+            "sequence_length": 499,
+            "decay": 0.99999,
+            "rend_step": 5,
+        },
+        "controller": {
+            "world": "dream",
+            "temperature": 1.15,
+            "inputs": "zch",
+            "bias": False,
+            "max_steps": 2100,
+            "seed": 111,
+        },
+    },
+    "small": {
+        "record": {"episodes": 1000},
+        "vae": {
+            "learning_rate": 7e-4,
+            "final_learning_rate": 5e-5,
+            "epochs": 4,
+            "max_frames": 100,
+        },
+        "rnn": {"steps": 2000, "sequence_length": 200, "batch_size": 64, "decay": 0.9985},
+        "controller": {"eval_episodes": 256, "eval_every": 10, "hours": 2.0},
+    },
+    "toy": {
+        "record": {"episodes": 12, "max_steps": 60},
+        "vae": {"learning_rate": 1e-3, "batch_size": 20, "epochs": 1, "holdout": 0.25, "z_size": 8},
+        "rnn": TOY_RNN,
+        "controller": TOY_CONTROLLER,
+    },
+}
+
+BINPACKING = {
+    "full": {
+        "record": {"policy": "mixture", "engine": "numpy"},
+        "vae": {"recon_weight": 1000.0},
+        "rnn": {"joint": True, "mixtures": 16, "reward_head": True, "mask_head": True},
+        "controller": {
+            "world": "dream",
+            "inputs": "z",
+            "engine": "numpy",
+            "common_seeds": True,
+        },
+    },
+    "small": {
+        "record": {"episodes": 400},
+        "vae": {
+            "learning_rate": 7e-4,
+            "final_learning_rate": 5e-5,
+            "epochs": 5,
+            "max_frames": 200,
+        },
+        "rnn": {"steps": 2000, "sequence_length": 100, "decay": 0.9985},
+        "controller": {"episodes": 4, "eval_episodes": 64, "eval_every": 10, "hours": 1.0},
+    },
+    "toy": {
+        "record": {"episodes": 4, "max_steps": 60},
+        "vae": {"learning_rate": 1e-3, "batch_size": 20, "epochs": 1, "holdout": 0.25, "z_size": 8},
+        "rnn": TOY_RNN,
+        "controller": TOY_CONTROLLER,
+    },
+}
+
+PRESETS = {"carracing": CARRACING, "takecover": TAKECOVER, "binpacking": BINPACKING}
