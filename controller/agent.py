@@ -84,7 +84,7 @@ class Controller:
         noise: tf.Tensor,
         params: tf.Tensor,
     ) -> tf.Tensor:
-        """Actions (n, A) of n controllers with params (n, P); other arguments as in rnn/dream.py."""
+        """Actions (n, A) of n controllers with params (n, P); the rest as in rnn/dream.py."""
         raw = control(features(self.inputs, z, h, c), params, self.shape)
         if self.discrete:
             return choose(raw, valid, noise, self.greedy)

@@ -223,7 +223,7 @@ def best_fit(bins: Bins, rng: np.random.Generator) -> np.ndarray:
 
 
 def sum_of_squares(bins: Bins, rng: np.random.Generator) -> np.ndarray:
-    """What makes the sum of squared counts smallest (Csirik et al. 2006); the lowest if several do."""
+    """What makes the sum of squared counts smallest (Csirik et al. 2006); of several the lowest."""
     n, capacity = bins.counts.shape
     levels = np.arange(capacity)
     after = np.minimum(levels + bins.item[:, None], capacity)

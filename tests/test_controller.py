@@ -13,8 +13,8 @@ import tensorflow as tf
 
 import config
 import runs
-from controller.agent import Agent, control, features, load_agent, load_controller, squash
-from controller.model import count_params, layer_sizes
+from controller.agent import Agent, choose, control, features, load_agent, squash
+from controller.model import Shape, count_params, load_controller, shape_of
 from controller.rollout import padded, rollout
 from envs import carracing
 from envs.scaling import see
@@ -28,13 +28,21 @@ COUNTS = {"z": 99, "zh": 867, "zc": 867, "zch": 1635, "z-hidden": 1443}
 
 @pytest.mark.parametrize("inputs", COUNTS)
 def test_parameter_counts_are_the_originals(inputs):
-    assert count_params(layer_sizes(inputs, 32, 256, 3)) == COUNTS[inputs]
+    assert count_params(shape_of(config.Controller(inputs=inputs), 32, 256, 3)) == COUNTS[inputs]
+
+
+def test_other_parameter_counts_are_the_originals():
+    doom = config.preset("takecover", "full").controller
+    assert count_params(shape_of(doom, 64, 512, 1)) == 1088
+    assert count_params(shape_of(config.Controller(rectify=True), 32, 256, 30)) == 8670
 
 
 def test_control_is_tanh_of_bias_first_then_matrix():
     rng = np.random.default_rng(0)
     params, x = rng.normal(size=(5, 99)), rng.normal(size=(5, 32))
-    got = control(tf.constant(x, tf.float32), tf.constant(params, tf.float32), [32, 3])
+    got = control(
+        tf.constant(x, tf.float32), tf.constant(params, tf.float32), Shape((32, 3), True, False)
+    )
     want = [np.tanh(v @ p[3:].reshape(32, 3) + p[:3]) for v, p in zip(x, params, strict=True)]
     np.testing.assert_allclose(got, want, atol=1e-5)
 
@@ -42,6 +50,17 @@ def test_control_is_tanh_of_bias_first_then_matrix():
 def test_squash_gives_carracings_ranges():
     raw = tf.constant([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0], [0.0, 0.0, -0.5]])
     np.testing.assert_allclose(squash(raw), [[-1, 0, 0], [1, 1, 1], [0, 0.5, 0]])
+
+
+def test_choices_are_valid_and_follow_the_softmax():
+    rng = np.random.default_rng(0)
+    raw = tf.constant(np.tile([[0.5, -0.5, 0.9, 0.1]], (40_000, 1)), tf.float32)
+    valid = np.tile([[True, True, False, True]], (40_000, 1))
+    noise = rng.standard_normal(raw.shape, np.float32)
+    assert choose(raw, valid, noise, greedy=True).numpy().mean(0).tolist() == [1, 0, 0, 0]
+    want = np.exp([0.5, -0.5, -np.inf, 0.1])
+    drawn = choose(raw, valid, noise, greedy=False).numpy().mean(0)
+    np.testing.assert_allclose(drawn, want / want.sum(), atol=0.01)
 
 
 def test_features_hold_what_their_name_says():
@@ -59,7 +78,8 @@ def test_features_hold_what_their_name_says():
 
 def make_agent(inputs="zh", z_mode="sample"):
     tf.keras.utils.set_random_seed(0)
-    return Agent(ConvVAE(4), MDNRNN(4, 3, 8), inputs, z_mode)
+    options = config.Controller(inputs=inputs, z_mode=z_mode)
+    return Agent(ConvVAE(4), MDNRNN(4, 3, 8), options, "carracing")
 
 
 @pytest.mark.parametrize("inputs", COUNTS)
@@ -77,9 +97,10 @@ def test_a_rollout_is_the_same_alone_and_in_a_batch(inputs):
         for _ in range(12):
             x = see(frame)[None].astype(np.float32) / 255
             mu, logvar = agent.vae.encode(x)
-            z = mu + np.exp(logvar / 2) * rng.standard_normal((1, 4), np.float32)
+            noise = rng.standard_normal((1, 7), np.float32)  # for z, and for drawn actions
+            z = mu + np.exp(logvar / 2) * noise[:, :4]
             seen = features(inputs, z, h, c)
-            action = squash(control(seen, params[j : j + 1], agent.sizes))
+            action = squash(control(seen, params[j : j + 1], agent.controller.shape))
             h, c = agent.rnn.step(z, action, (h, c))
             frame, reward, *_ = game.step(action.numpy()[0].astype(np.float64))
             total += reward
@@ -92,8 +113,9 @@ def test_z_mode_mean_ignores_the_noise():
     obs = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     params = np.ones((2, agent.num_params), np.float32)
     h, c = (x.numpy() for x in agent.rnn.zero_state(2))
-    noise = np.random.default_rng(0).standard_normal((2, 2, 4)).astype(np.float32)
-    a, b = (agent.act(obs, h, c, params, n)[3].numpy() for n in noise)
+    noise = np.random.default_rng(0).standard_normal((2, 2, 7)).astype(np.float32)
+    valid = np.zeros((2, 0), bool)
+    a, b = (agent.act(obs, h, c, params, n, valid)[3].numpy() for n in noise)
     np.testing.assert_array_equal(a, b)
 
 

@@ -17,7 +17,19 @@ import config
 import runs
 from tests.conftest import PIPELINE, ROOT, command, copy_run
 
-ORDER = ["config", "runs", "workers", "cli", "envs", "record", "vae", "series", "rnn", "controller"]
+ORDER = [
+    "presets",
+    "config",
+    "runs",
+    "workers",
+    "cli",
+    "envs",
+    "record",
+    "vae",
+    "series",
+    "rnn",
+    "controller",
+]
 # Recording what a trained agent plays closes the circle: its import is deferred to that moment.
 EXCEPTIONS = {("record/extract.py", "controller")}
 
@@ -53,7 +65,7 @@ def test_importing_config_is_cheap():
 def test_help_explains_every_option(stage, tmp_path):
     text = command(*PIPELINE[stage], "--help", cwd=tmp_path).stdout
     for field in dataclasses.fields(config.STAGES[stage]):
-        assert "--" + field.name.replace("_", "-") in text
+        assert "--" + (field.metadata["name"] or field.name.replace("_", "-")) in text
         assert field.metadata["help"]
     assert not list(tmp_path.iterdir())
 

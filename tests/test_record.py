@@ -11,21 +11,20 @@ from envs import carracing
 from envs.scaling import see
 from record.episodes import Episode, episode_length, list_episodes, load_episode, save_episode
 from record.extract import play
-from record.policies import NOISE
+from record.policies import POLICIES
 from tests.conftest import command
 
 
 def make_policy(name, seed):
-    rng = np.random.default_rng(seed)
-    return NOISE[name](carracing.ACTION_LOW, carracing.ACTION_HIGH, rng)
+    return POLICIES["carracing"][name](np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("name", sorted(NOISE))
+@pytest.mark.parametrize("name", sorted(POLICIES["carracing"]))
 def test_policies_stay_in_the_action_space_and_follow_their_seed(name):
     policy, again = make_policy(name, 1), make_policy(name, 1)
-    actions = np.stack([policy(None, t) for t in range(500)])
+    actions = np.stack([policy(None) for t in range(500)])
     assert (actions >= carracing.ACTION_LOW).all() and (actions <= carracing.ACTION_HIGH).all()
-    np.testing.assert_array_equal(actions, [again(None, t) for t in range(500)])
+    np.testing.assert_array_equal(actions, [again(None) for t in range(500)])
     assert actions.std(0)[0] > 0.2
 
 
@@ -34,12 +33,12 @@ def test_an_episode_holds_what_the_policy_saw_chose_and_earned():
     seen, chosen = [], []
     noise = make_policy("brownian", 0)
 
-    def policy(obs, t):
-        seen.append(obs)
-        chosen.append(noise(obs, t))
+    def policy(games):
+        seen.append(games.obs[0].copy())
+        chosen.append(noise(games))
         return chosen[-1]
 
-    episode = play(games, policy, seed=3)
+    episode = play(carracing, games, policy, seed=3)
     assert len(episode) == 25 and episode.truncated and not episode.terminated
     np.testing.assert_array_equal(episode.obs[:-1], seen)
     np.testing.assert_array_equal(episode.action, chosen)
@@ -60,6 +59,7 @@ def an_episode(steps=9):
         reward=rng.normal(size=steps).astype(np.float32),
         terminated=np.bool_(True),
         truncated=np.bool_(False),
+        mask=np.zeros((steps + 1, 0), bool),
     )
 
 

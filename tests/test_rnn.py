@@ -11,13 +11,15 @@ from gymnasium.utils.env_checker import check_env
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
+import config
 import rnn.dream_env  # registers the dream
 import runs
+from controller.rollout import dream_rollout
 from rnn.dream import Dream
 from rnn.lstm import lstm_sequence
-from rnn.mdn import mdn_nll, mdn_parts, mdn_sample, mdn_size
-from rnn.model import MDNRNN, rnn_losses
-from series.data import Series, windows
+from rnn.mdn import mdn_nll, mdn_noise_size, mdn_parts, mdn_sample, mdn_size
+from rnn.model import MDNRNN, make_rnn, rnn_losses
+from series.data import Series, stream, windows
 from tests.conftest import PIPELINE, command, copy_run
 
 assert rnn.dream_env
@@ -25,7 +27,8 @@ assert rnn.dream_env
 
 def test_parameter_counts_are_the_papers():
     assert MDNRNN(32, 3, 256).count_params() == 422_368
-    assert MDNRNN(64, 2, 512, done_head=True).count_params() == 1_678_785
+    doom = config.preset("takecover", "full")
+    assert make_rnn(doom.vae.z_size, 1, doom.rnn).count_params() == 1_678_785
 
 
 def random_parts(joint, z_size=4, mixtures=3, batch=6, seed=0):
@@ -65,7 +68,9 @@ def test_nll_joint_matches_scipy():
 def test_sample_moments_at_a_temperature(joint, temperature):
     parts, _ = random_parts(joint, z_size=2, batch=1, seed=3)
     many = tuple(tf.repeat(p, 60_000, 0) for p in parts)
-    z = mdn_sample(many, temperature, tf.constant([1, 2]), joint).numpy()
+    rng = np.random.default_rng(1)
+    noise = rng.standard_normal((60_000, mdn_noise_size(2, joint)), np.float32)
+    z = mdn_sample(many, temperature, noise, joint).numpy()
     logits, mean, logstd = (p.numpy()[0].astype(np.float64) for p in parts)
     if joint:
         mean, logstd = mean.T, logstd.T  # (Z, K), as per dimension
@@ -89,10 +94,11 @@ def make_series(lengths, z_size=2):
         logvar=np.full_like(mu, -50),
         action=np.repeat(value[:, None], 3, 1),
         reward=value,
+        mask=np.zeros((len(rows), 0), bool),
         length=lengths,
         offset=np.cumsum(lengths + 1) - lengths - 1,
-        terminated=np.array([True, False, True]),
-        seed=np.arange(3),
+        terminated=np.arange(len(lengths)) % 2 == 0,
+        seed=np.arange(len(lengths)),
         vae="",
     )
 
@@ -164,21 +170,133 @@ def test_our_lstm_and_its_gradient_are_keras():
         np.testing.assert_allclose(got, want, atol=1e-5)
 
 
-def test_dream_is_deterministic_and_ends_when_m_says_so():
+@pytest.mark.parametrize("masked", [False, True])
+def test_our_lstm_zeroes_its_state_where_told(masked):
+    """An oracle: sequences cut at their restarts and unrolled one by one, gradients included."""
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.normal(size=(1, 9, 5)), tf.float32)
+    h, c = (tf.constant(rng.normal(size=(1, 7)), tf.float32) for _ in range(2))
+    weights = [tf.Variable(rng.normal(size=s), dtype=tf.float32) for s in ((5, 28), (7, 28), (28,))]
+    keep = np.ones((1, 9), np.float32)
+    cuts = [0, 4, 9]
+    if masked:
+        keep[0, 4] = 0
+    results = []
+    for whole in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch([x, h, c])
+            if whole:
+                out, last, _ = lstm_sequence(
+                    x, h, c, *weights, tf.constant(keep) if masked else None
+                )
+            else:
+                parts, state = [], (h, c)
+                for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+                    if a and masked:
+                        state = (tf.zeros_like(h), tf.zeros_like(c))
+                    part, *state = lstm_sequence(x[:, a:b], *state, *weights)
+                    parts.append(part)
+                out, last = tf.concat(parts, 1), state[0]
+            loss = tf.reduce_sum(tf.sin(out)) + tf.reduce_sum(last**2)
+        results.append([out, *tape.gradient(loss, [x, h, c, *weights])])
+    for want, got in zip(*results, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+def test_a_stream_is_all_episodes_end_to_end():
+    """Every step of every episode once an epoch, in order, restarts and ends where they are."""
+    series = make_series([5, 20, 11, 7])
+    series.mu[:] = np.arange(len(series.mu))[:, None]
+    series.logvar[:] = -60  # z is its own row's number
+    lanes, length, rows, restarts, ends, following = 2, 6, [[], []], [], [], {}
+    for step in range(3):
+        batch = stream(series, np.arange(4), lanes, length, (0, 1), step)
+        assert batch["fresh"] == (step == 0) and batch["z"].shape[:2] == (lanes, length + 1)
+        for lane in range(lanes):
+            now = batch["z"][lane, :, 0].round().astype(int)
+            assert not rows[lane] or following[lane] == now[0]  # it goes on where it stopped
+            rows[lane] += now[:-1].tolist()
+            following[lane] = now[-1]
+            firsts, lasts = series.offset, series.offset + series.length
+            np.testing.assert_array_equal(batch["restart"][lane], np.isin(now[:-1], firsts))
+            np.testing.assert_array_equal(batch["mask"][lane], ~np.isin(now[:-1], lasts))
+            done = np.isin(now[:-1], (lasts - 1)[series.terminated])
+            np.testing.assert_array_equal(batch["done"][lane], done)
+            restarts.append(batch["restart"].sum())
+            ends.append(batch["done"].sum())
+    seen = [row for lane in rows for row in lane]
+    assert len(seen) == len(set(seen)) and max(restarts) > 0 and max(ends) > 0
+    other = stream(series, np.arange(4), lanes, length, (0, 1), 3)
+    assert other["fresh"] and not np.array_equal(other["z"], batch["z"])
+    with pytest.raises(runs.RunError, match="do not fill"):
+        stream(series, np.arange(4), 40, 6, (0, 1), 0)
+
+
+def test_a_stream_model_steps_as_it_unrolls():
+    model = MDNRNN(3, 2, 8, stream=True)
+    rng = np.random.default_rng(0)
+    z, a = rng.normal(size=(1, 6, 3)).astype("f"), rng.normal(size=(1, 6, 2)).astype("f")
+    restart = np.float32([[1, 0, 0, 1, 0, 0]])
+    want, _ = model.unroll(z, a, restart, model.zero_state(1))
+    state = model.zero_state(1)
+    for t in range(6):
+        state = model.zero_state(1) if restart[0, t] else state
+        state = model.step(z[:, t], a[:, t], state)
+        np.testing.assert_allclose(
+            model.predict_from(state[0]).parts[1], want.parts[1][:, t], atol=1e-5
+        )
+
+
+def make_dream(model, **options):
+    starts = {
+        "mu": np.zeros((5, 3)),
+        "logvar": np.zeros((5, 3)),
+        "mask": np.ones((5, model.mask_head * model.action_size), bool),
+    }
+    return Dream(model, starts, **options)
+
+
+def dream(model, policy, seeds, n, **options):
+    world = make_dream(model, **options)
+    params = np.zeros((len(seeds), 1), np.float32)
+    return dream_rollout(world, world.make_chunk(policy), params, np.array(seeds), n)
+
+
+def test_a_dream_depends_on_its_seed_alone_and_ends_when_m_says_so():
     model = MDNRNN(3, 2, 8, reward_head=True, done_head=True)
-    start = np.zeros((5, 3), np.float32)
-    policy = lambda z, h, c: z[:, :2]  # noqa: E731
-    roll = Dream(model, start, start, max_steps=12).make_rollout(policy)
-    first, again = roll(7, tf.constant([1, 2])), roll(7, tf.constant([1, 2]))
-    np.testing.assert_array_equal(first[0], again[0])
-    assert not np.array_equal(first[0], roll(7, tf.constant([1, 3]))[0])
+    policy = lambda z, h, c, valid, noise, params: z[:, :2] + noise  # noqa: E731
+    together = dream(model, policy, [4, 5, 6, 7, 8], 4, max_steps=120, done_threshold=0.9999)
+    alone = dream(model, policy, [7], 1, max_steps=120, done_threshold=0.9999)
+    assert together.lengths.tolist() == [120] * 5
+    np.testing.assert_allclose(together.returns[3], alone.returns[0], rtol=1e-4)
+    assert len(set(together.returns.round(3))) == 5
     bias = model.head.bias.numpy()
     bias[-1] = 50  # the done logit
     model.head.bias.assign(bias)
-    roll = Dream(model, start, start, max_steps=12).make_rollout(policy)
-    assert roll(7, tf.constant([1, 2]))[1].numpy().tolist() == [1] * 7
-    with pytest.raises(runs.RunError, match="temperature"):
-        Dream(model, start, start, temperature=0)
+    assert dream(model, policy, [1, 2, 3], 2, max_steps=120).lengths.tolist() == [1, 1, 1]
+    bias[-1] = 0
+    model.head.bias.assign(bias)
+    model.head.kernel.assign(tf.zeros_like(model.head.kernel))
+    drawn = dream(model, policy, range(300), 300, max_steps=120, done_threshold=0).lengths
+    assert abs(drawn.mean() - 2) < 0.3  # a coin is tossed at every step
+    for wrong in ({"temperature": 0}, {"done_threshold": 1}):
+        with pytest.raises(runs.RunError, match=next(iter(wrong))):
+            make_dream(model, **wrong)
+
+
+def test_a_dreams_mask_is_what_m_predicts():
+    model = MDNRNN(3, 4, 8, mask_head=True)
+    bias = model.head.bias.numpy()
+    bias[-4:] = -50, 50, -50, -50
+    model.head.bias.assign(bias)
+    seen = []
+
+    def policy(z, h, c, valid, noise, params):
+        tf.py_function(lambda v: seen.append(v.numpy()), [valid], [])
+        return tf.one_hot(tf.argmax(tf.cast(valid, tf.int32), -1), 4)
+
+    dream(model, policy, [1, 2], 2, max_steps=3)
+    assert seen[0].all() and all((v == [False, True, False, False]).all() for v in seen[1:])
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -111,7 +111,9 @@ def make_episodes(folder, lengths):
             frame[0, 0] = number // 65536, number // 256 % 256, number % 256
             number += 1
         nothing = np.zeros(steps, np.float32)
-        episode = Episode(obs, np.zeros((steps, 3), np.float32), nothing, np.True_, np.False_)
+        no_mask = np.zeros((steps + 1, 0), bool)
+        action = np.zeros((steps, 3), np.float32)
+        episode = Episode(obs, action, nothing, np.True_, np.False_, no_mask)
         save_episode(folder / f"{seed}.npz", episode)
         episodes.append((folder / f"{seed}.npz", steps))
     return episodes
@@ -180,7 +182,9 @@ def test_a_collapsed_v_stops(tmp_path):
         black = np.zeros((251, 64, 64, 3), np.uint8)
         end = np.array(True)
         action, reward = np.zeros((250, 3), np.float32), np.zeros(250, np.float32)
-        save_episode(folder / f"{i}.npz", Episode(black, action, reward, end, end))
+        save_episode(
+            folder / f"{i}.npz", Episode(black, action, reward, end, end, np.zeros((251, 0), bool))
+        )
     words = ("-m", "vae.train", "carracing", "--run", "black", "--preset", "toy", "--epochs", "9")
     more = ("--kl-tolerance", "0", "--learning-rate", "0.003")
     done = command(*words, *more, cwd=tmp_path, check=False)

@@ -1,0 +1,204 @@
+"""Bin packing's rules against an oracle, take cover against ViZDoom's own environment, and the
+pipeline of both at toy size."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+
+import config
+import envs
+from envs import binpacking, takecover
+from envs.binpacking import ITEMS, RULES, Bins
+from record.policies import BASELINES, POLICIES
+from tests.conftest import command
+
+
+@pytest.mark.parametrize("game", config.GAMES)
+def test_a_game_has_all_its_words(game):
+    module = envs.load(game)
+    assert module.OFFICIAL in module.ENGINES and set(module.ENGINES) <= set(config.ENGINES)
+    games = module.Games(2, module.ENGINES[0], 5)
+    games.reset(0, 3)
+    games.reset(1, 3)
+    np.testing.assert_array_equal(games.obs[0], games.obs[1])
+    for maker in (*POLICIES[game].values(), *BASELINES[game].values()):
+        assert maker(np.random.default_rng(0))(games).shape == (module.ACTION_SIZE,)
+    assert games.picture().shape == (400, 600, 3) and games.picture().dtype == np.uint8
+    action = next(iter(BASELINES[game].values()))(np.random.default_rng(0))(games)
+    alive, still = np.array([True, False]), games.obs[1].copy()
+    cuts = [games.step(np.tile(action, (2, 1)), alive)[2].tolist() for _ in range(5)]
+    assert cuts == [[False, False]] * 4 + [[True, False]]
+    np.testing.assert_array_equal(games.obs[1], still)
+    games.close()
+
+
+def literal(items, seed, choose):
+    """Bin packing as a person would play it, with a list of bins; returns the return."""
+    rng = np.random.default_rng(seed)
+    line = rng.choice(items.sizes, items.horizon + 1, p=items.chances)
+    bins, total = [], 0
+    for size in line[: items.horizon]:
+        level = choose(bins, size)
+        if level == 0:
+            bins.append(size)
+            total -= items.capacity - size
+        else:
+            bins.remove(level)
+            total += size
+            if level + size < items.capacity:
+                bins.append(level + size)
+        assert all(0 < b < items.capacity for b in bins)
+    assert total == -sum(items.capacity - b for b in bins)  # the oracle of the return
+    return total
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_best_fit_is_best_fit(name):
+    items = ITEMS[name]._replace(horizon=400)
+    seeds = np.arange(20)
+    best = lambda bins, size: max([b for b in bins if b + size <= items.capacity], default=0)  # noqa: E731
+    want = [literal(items, int(seed), best) for seed in seeds]
+    assert binpacking.play_rule(RULES["best-fit"], items, seeds).tolist() == want
+
+
+def test_sum_of_squares_is_the_smallest_sum_of_squares():
+    bins, rng = Bins(1, ITEMS["pixels"]), np.random.default_rng(1)
+    bins.reset(0, 5)
+    for _ in range(300):
+        sums = {}
+        for level in np.flatnonzero(bins.valid()[0]):
+            counts = bins.counts[0].astype(int)
+            counts[level] -= level > 0
+            if level + bins.item[0] < 30:
+                counts[level + bins.item[0]] += 1
+            sums[level] = (counts**2).sum()
+        chosen = RULES["sum-of-squares"](bins, rng)[0]
+        assert sums[chosen] == min(sums.values())
+        bins.place(np.array([0]), RULES["random"](bins, rng))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_never_break_the_mask_and_returns_are_minus_the_waste(rule):
+    for name in ITEMS:
+        items = ITEMS[name]._replace(horizon=100)
+        binpacking.play_rule(RULES[rule], items, np.arange(200))  # asserts the waste itself
+    bins, rng = Bins(50, ITEMS["pixels"]), np.random.default_rng(0)
+    for i in range(50):
+        bins.reset(i, i)
+    for _ in range(200):
+        chosen = RULES[rule](bins, rng)
+        assert bins.valid()[np.arange(50), chosen].all()
+        bins.place(np.arange(50), chosen)
+        assert (bins.counts >= 0).all() and (bins.counts[:, 0] == 0).all()
+
+
+def test_published_baselines():
+    """Mean of 1,000 games: best fit -26.05 (published), any open bin -83.0 (of 100 games)."""
+    seeds = np.arange(1000)
+    for rule, want, width in (("best-fit", -26.05, 1.2), ("random-open", -83.0, 4)):
+        mean = binpacking.play_rule(RULES[rule], ITEMS["pixels"], seeds).mean()
+        assert abs(mean - want) < width
+
+
+def test_pixels_say_everything():
+    """Counts, as far as they are drawn, and the item can be read back from the picture."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 60, (40, 30)) * (rng.random((40, 30)) < 0.3)
+    item = rng.integers(1, 10, 40)
+    pictures = binpacking.draw(counts, item)
+    for picture, count, size in zip(pictures, counts, item, strict=True):
+        for level in range(30):
+            for row in (59 - 2 * level, 60 - 2 * level)[: 1 if level == 0 else 2]:
+                np.testing.assert_array_equal(picture[row], binpacking.BARS[count[level]])
+        columns = np.flatnonzero(picture[62].any(-1))
+        assert columns.tolist() == list(range(6 * size, 6 * size + 6))
+    assert len({b.tobytes() for b in binpacking.BARS[:60]}) == 60
+
+
+def test_an_invalid_action_costs_and_loses_the_item():
+    games = binpacking.Games(1)
+    games.reset(0, 1)
+    before = games.bins.counts.copy()
+    reward, ended, cut = games.step(np.eye(30)[[7]], np.ones(1, bool))
+    assert reward[0] == -100 and not ended[0] and not cut[0]
+    np.testing.assert_array_equal(games.bins.counts, before)
+
+
+def test_take_cover_is_vizdooms_own_environment_frame_by_frame():
+    import cv2
+    from vizdoom import gymnasium_wrapper
+
+    assert gymnasium_wrapper
+    env = gymnasium.make("VizdoomTakeCover-v1")
+    official, fast = takecover.Games(1, "vizdoom"), takecover.Games(1, "fast")
+    number = {0: 2, 1: 0, 2: 1}  # left, nothing, right as its own actions
+    obs, _ = env.reset(seed=5)
+    official.reset(0, 5)
+    fast.reset(0, 5)
+    rng, alive, ended, steps = np.random.default_rng(0), np.ones(1, bool), False, 0
+    while not ended:
+        seen = cv2.resize(obs["screen"], (64, 64), interpolation=cv2.INTER_AREA)
+        np.testing.assert_array_equal(seen, official.obs[0])
+        assert abs(fast.obs[0].astype(int) - seen).mean() < 8
+        k = int(rng.integers(3))
+        obs, reward, ended, _, _ = env.step(number[k])
+        action = np.float32([[k - 1]])
+        for games in (official, fast):
+            got = games.step(action, alive)
+            assert (got[0][0], got[1][0]) == (reward, ended)
+        steps += 1
+    assert 50 < steps < 2100
+    for games in (official, fast):
+        games.close()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "button"), [(-1, -0.34, 0), (-0.33, 0.33, 1), (0.34, 1, 2)]
+)
+def test_take_covers_action_is_by_thirds(low, high, button):
+    games, pressed = takecover.Games(1), []
+    games.reset(0, 0)
+    real = games.games[0]
+
+    class Spy:
+        def make_action(self, buttons):
+            pressed.append(buttons)
+            return real.make_action(buttons)
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+    games.games[0] = Spy()
+    for value in (low, high):
+        games.step(np.float32([[value]]), np.ones(1, bool))
+    assert pressed == [takecover.BUTTONS[button]] * 2
+    games.close()
+
+
+STAGES = (
+    ("-m", "record.extract"),
+    ("-m", "vae.train"),
+    ("-m", "series.encode"),
+    ("-m", "rnn.train"),
+    ("train.py",),
+)
+
+
+@pytest.mark.parametrize("game", ["takecover", "binpacking"])
+def test_the_pipeline_of_the_other_games(game, tmp_path):
+    for words in STAGES:
+        command(*words, game, "--preset", "toy", cwd=tmp_path)
+    done = command("train.py", game, "--generations", "3", "--temperature", "1.3", cwd=tmp_path)
+    assert "goes on at generation 3" in done.stdout and "in the dream" in done.stdout
+    for more in (("--dream",), ("--baselines",), ("--dream", "--video", "--steps", "9")):
+        command("evaluate.py", f"log/{game}", "--episodes", "2", *more, cwd=tmp_path)
+    run = tmp_path / "log" / game
+    assert {"result.json", "result-dream.json", "dream.mp4"} <= {p.name for p in run.iterdir()}
+
+
+def test_a_policy_or_engine_of_another_game_is_one_sentence(tmp_path):
+    for words in (("--policy", "brownian"), ("--engine", "gymnasium")):
+        done = command("-m", "record.extract", "takecover", *words, cwd=tmp_path, check=False)
+        assert done.returncode == 1 and "takecover has no" in done.stderr
