@@ -117,6 +117,7 @@ class RNN:
     mixtures: int = opt(5, "Gaussians in a mixture", low=1)
     joint: bool = opt(False, "one mixture over all of z (ctallec), not one for each dimension")
     reward_head: bool = opt(False, "also predict the reward")
+    reward_scale: float = opt(1.0, "M predicts the reward divided by this", low=1e-6)
     done_head: bool = opt(False, "also predict the end of the episode")
     mask_head: bool = opt(False, "also predict which actions are valid")
     stream: bool = opt(

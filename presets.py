@@ -118,7 +118,13 @@ BINPACKING = {
     "full": {
         "record": {"policy": "mixture", "engine": "numpy"},
         "vae": {"recon_weight": 1000.0},
-        "rnn": {"joint": True, "mixtures": 16, "reward_head": True, "mask_head": True},
+        "rnn": {
+            "joint": True,
+            "mixtures": 16,
+            "reward_head": True,
+            "reward_scale": 10.0,
+            "mask_head": True,
+        },
         "controller": {
             "world": "dream",
             "inputs": "z",

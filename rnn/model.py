@@ -29,7 +29,7 @@ class Prediction(NamedTuple):
     """What M says of the next step; heads that M lacks are None."""
 
     parts: Parts  # of the next z, see rnn/mdn.py
-    reward: tf.Tensor | None  # (B, ...)
+    reward: tf.Tensor | None  # (B, ...), in the game's units
     done: tf.Tensor | None  # (B, ...) logit
     valid: tf.Tensor | None  # (B, ..., A) logits
 
@@ -45,6 +45,7 @@ class MDNRNN(keras.Model):
         mixtures: int = 5,
         joint: bool = False,
         reward_head: bool = False,
+        reward_scale: float = 1.0,
         done_head: bool = False,
         mask_head: bool = False,
         stream: bool = False,
@@ -54,6 +55,7 @@ class MDNRNN(keras.Model):
         self.z_size, self.action_size, self.hidden_size = z_size, action_size, hidden_size
         self.mixtures, self.joint, self.stream = mixtures, joint, stream
         self.reward_head, self.done_head, self.mask_head = reward_head, done_head, mask_head
+        self.reward_scale = reward_scale
         self.lstm = layers.LSTM(hidden_size, return_sequences=True, return_state=True)
         size = mdn_size(z_size, mixtures, joint) + reward_head + done_head + mask_head * action_size
         self.head = layers.Dense(size)
@@ -100,7 +102,7 @@ class MDNRNN(keras.Model):
         raw = self.head(hidden)
         size = mdn_size(self.z_size, self.mixtures, self.joint)
         parts = mdn_parts(raw[..., :size], self.z_size, self.mixtures, self.joint)
-        reward = raw[..., size] if self.reward_head else None
+        reward = raw[..., size] * self.reward_scale if self.reward_head else None
         done = raw[..., size + self.reward_head] if self.done_head else None
         valid = raw[..., -self.action_size :] if self.mask_head else None
         return Prediction(parts, reward, done, valid)
@@ -122,13 +124,14 @@ def losses_of(
     """Losses of what M predicted for a batch.
 
     Returns:
-        Scalars: `z`, nats a latent dimension; `reward`, squared error; `done`, cross-entropy with
-        positives weighted; `valid`, cross-entropy an action; `loss`, their sum.
+        Scalars: `z`, nats a latent dimension; `reward`, squared error of the scaled reward; `done`,
+        cross-entropy with positives weighted; `valid`, cross-entropy an action; `loss`, their sum.
     """
     z, mask = batch["z"], batch["mask"]
     out = {"z": masked_mean(mdn_nll(prediction.parts, z[:, 1:], model.joint), mask)}
     if model.reward_head:
-        out["reward"] = masked_mean((prediction.reward - batch["reward"]) ** 2, mask)
+        error = (prediction.reward - batch["reward"]) / model.reward_scale
+        out["reward"] = masked_mean(error**2, mask)
     if model.done_head:
         weighted = tf.nn.weighted_cross_entropy_with_logits(
             batch["done"], prediction.done, done_weight
@@ -149,6 +152,7 @@ def make_rnn(z_size: int, action_size: int, options: config.RNN) -> MDNRNN:
         options.mixtures,
         options.joint,
         options.reward_head,
+        options.reward_scale,
         options.done_head,
         options.mask_head,
         options.stream,
