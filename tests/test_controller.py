@@ -15,11 +15,13 @@ import config
 import runs
 from controller.agent import Agent, control, features, load_agent, load_controller, squash
 from controller.model import count_params, layer_sizes
+from controller.plot import history
 from controller.rollout import padded, rollout
 from envs import carracing
 from envs.scaling import see
+from rnn.dream import load_dream
 from rnn.model import MDNRNN
-from tests.conftest import DEMO, PIPELINE, STAGES, command, copy_run
+from tests.conftest import DEMO, PIPELINE, ROOT, STAGES, command, copy_run
 from train import training_seeds
 from vae.model import ConvVAE
 
@@ -169,11 +171,24 @@ def test_evaluation_plays_the_genuine_game(in_toy):
     np.testing.assert_allclose(*scores, atol=15)
 
 
+def test_the_shipped_run_is_whole_and_drives():
+    """What is in pretrained/ plays, dreams and plots, and its score is of this controller."""
+    path, cfg = runs.find(str(ROOT / "pretrained" / "carracing"))
+    result = json.loads((path / "result.json").read_text())
+    assert result["controller"] == runs.fingerprint(path / "controller" / "controller.npz")
+    assert result["episodes"] == 100 and result["engine"] == "gymnasium" and result["mean"] > 800
+    agent, params = load_agent(path, cfg), load_controller(path)
+    games = carracing.CarRacing(2, "fast", 300)
+    returns = rollout(agent, games, np.tile(params, (2, 1)), np.array([800_000, 800_001])).returns
+    assert (returns > 100).all()  # 300 steps of a thousand
+    assert len(load_dream(path, cfg).start_mu) == 320
+    assert history(path)[0][-1, 0] >= result["generation"]
+
+
 def test_videos_of_the_game_and_the_dream(toy, monkeypatch):
     monkeypatch.setattr(carracing, "MAX_STEPS", 20)
     monkeypatch.chdir(toy)
     from controller.show import in_dream, in_game, save_video
-    from rnn.dream import load_dream
 
     path, cfg = runs.find("toy")
     agent, params = load_agent(path, cfg), load_controller(path)
