@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
+from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
@@ -145,20 +145,35 @@ def test_every_optimizer_evolves(optimizer, toy, tmp_path):
     assert len(json.loads(hist.read_text())) == 2
 
 
-def test_evaluation_writes_an_honest_result(toy):
-    words = ("evaluate.py", "log/toy", "--episodes", "2", "--baselines", "--workers", "1")
-    done = command(*words, cwd=toy)
-    result = json.loads((toy / "log/toy/result.json").read_text())
+@pytest.fixture(scope="module")
+def demo(toy) -> tuple[Path, str]:
+    """`make demo` from its sixth command on, of 2 tracks, not 16; the run, and what it printed."""
+    for words in DEMO[len(STAGES) :]:
+        done = command(*(w.replace("16", "2") for w in words), cwd=toy)
+    return toy / "log" / "toy", done.stdout
+
+
+def test_the_demo_ends_with_pictures_and_a_table(demo):
+    run, text = demo
+    assert "full-throttle" in text.splitlines()[-2]
+    assert {"drive.mp4", "dream.mp4"} <= {p.name for p in run.iterdir()}
+    for name in ("training", "training.wall", "losses", "reconstructions", "dreams"):
+        assert imageio.imread(run / f"{name}.png").std() > 5
+
+
+def test_evaluation_writes_an_honest_result(demo, toy):
+    run, _ = demo
+    result = json.loads((run / "result.json").read_text())
     assert {"mean", "std", "median", "min", "max", "wall_hours", "versions"} <= set(result)
     assert result["episodes"] == len(result["scores"]) == 2 and result["engine"] == "gymnasium"
     assert result["seeds"] == [config.TEST_SEEDS, config.TEST_SEEDS + 1]
     assert set(result["baselines"]) == {"random", "full-throttle"}
-    assert "full-throttle" in done.stdout and result["command"].endswith("--workers 1")
+    assert result["command"].endswith("--episodes 2 --baselines")
     command("evaluate.py", "log/toy", "--episodes", "1", cwd=toy)
     command("evaluate.py", "log/toy", "--episodes", "3", "--engine", "fast", cwd=toy)
-    assert json.loads((toy / "log/toy/result.json").read_text()) == result
-    assert json.loads((toy / "log/toy/result-1.json").read_text())["episodes"] == 1
-    assert json.loads((toy / "log/toy/result-fast.json").read_text())["engine"] == "fast"
+    assert json.loads((run / "result.json").read_text()) == result
+    assert json.loads((run / "result-1.json").read_text())["episodes"] == 1
+    assert json.loads((run / "result-fast.json").read_text())["engine"] == "fast"
 
 
 def test_evaluation_plays_the_genuine_game(in_toy):
@@ -219,18 +234,6 @@ def test_a_window_without_a_display_is_one_sentence(toy, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     done = command("evaluate.py", "log/toy", "--play", cwd=toy, check=False)
     assert done.returncode == 1 and "no display" in done.stderr and "--video" in done.stderr
-
-
-def test_the_rest_of_the_demo(toy, tmp_path):
-    """`make demo` from its sixth command on: videos, plots, the table (of 2 tracks, not 16)."""
-    shutil.copytree(toy / "log", tmp_path / "log")
-    for words in DEMO[len(STAGES) :]:
-        done = command(*(w.replace("16", "2") for w in words), cwd=tmp_path)
-    assert "full-throttle" in done.stdout  # the table comes last
-    run = tmp_path / "log" / "toy"
-    assert {"drive.mp4", "dream.mp4", "result.json"} <= {p.name for p in run.iterdir()}
-    for name in ("training", "training.wall", "losses", "reconstructions", "dreams"):
-        assert imageio.imread(run / f"{name}.png").std() > 5
 
 
 def test_evolution_stops_at_its_limits(toy, tmp_path):
