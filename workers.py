@@ -105,8 +105,9 @@ def abort(kind: type, value: BaseException, trace: Any) -> None:
     """Print a traceback, then end every rank."""
     from mpi4py import MPI
 
-    traceback.print_exception(kind, value, trace)
+    sys.stderr.write("".join(traceback.format_exception(kind, value, trace)))
     sys.stderr.flush()
+    time.sleep(0.5)  # Abort ends the launcher too, which may not yet have passed the text on
     MPI.COMM_WORLD.Abort(1)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
+from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
@@ -15,11 +15,13 @@ import config
 import runs
 from controller.agent import Agent, choose, control, features, load_agent, squash
 from controller.model import Shape, count_params, load_controller, shape_of
+from controller.plot import history
 from controller.rollout import padded, rollout
 from envs import carracing
 from envs.scaling import see
+from rnn.dream import load_dream
 from rnn.model import MDNRNN
-from tests.conftest import DEMO, PIPELINE, STAGES, command, copy_run
+from tests.conftest import DEMO, PIPELINE, ROOT, STAGES, command, copy_run
 from train import training_seeds
 from vae.model import ConvVAE
 
@@ -165,20 +167,35 @@ def test_every_optimizer_evolves(optimizer, toy, tmp_path):
     assert len(json.loads(hist.read_text())) == 2
 
 
-def test_evaluation_writes_an_honest_result(toy):
-    words = ("evaluate.py", "log/toy", "--episodes", "2", "--baselines", "--workers", "1")
-    done = command(*words, cwd=toy)
-    result = json.loads((toy / "log/toy/result.json").read_text())
+@pytest.fixture(scope="module")
+def demo(toy) -> tuple[Path, str]:
+    """`make demo` from its sixth command on, of 2 tracks, not 16; the run, and what it printed."""
+    for words in DEMO[len(STAGES) :]:
+        done = command(*(w.replace("16", "2") for w in words), cwd=toy)
+    return toy / "log" / "toy", done.stdout
+
+
+def test_the_demo_ends_with_pictures_and_a_table(demo):
+    run, text = demo
+    assert "full-throttle" in text.splitlines()[-2]
+    assert {"drive.mp4", "dream.mp4"} <= {p.name for p in run.iterdir()}
+    for name in ("training", "training.wall", "losses", "reconstructions", "dreams"):
+        assert imageio.imread(run / f"{name}.png").std() > 5
+
+
+def test_evaluation_writes_an_honest_result(demo, toy):
+    run, _ = demo
+    result = json.loads((run / "result.json").read_text())
     assert {"mean", "std", "median", "min", "max", "wall_hours", "versions"} <= set(result)
     assert result["episodes"] == len(result["scores"]) == 2 and result["engine"] == "gymnasium"
     assert result["seeds"] == [config.TEST_SEEDS, config.TEST_SEEDS + 1]
     assert set(result["baselines"]) == {"random", "full-throttle"}
-    assert "full-throttle" in done.stdout and result["command"].endswith("--workers 1")
+    assert result["command"].endswith("--episodes 2 --baselines")
     command("evaluate.py", "log/toy", "--episodes", "1", cwd=toy)
     command("evaluate.py", "log/toy", "--episodes", "3", "--engine", "fast", cwd=toy)
-    assert json.loads((toy / "log/toy/result.json").read_text()) == result
-    assert json.loads((toy / "log/toy/result-1.json").read_text())["episodes"] == 1
-    assert json.loads((toy / "log/toy/result-fast.json").read_text())["engine"] == "fast"
+    assert json.loads((run / "result.json").read_text()) == result
+    assert json.loads((run / "result-1.json").read_text())["episodes"] == 1
+    assert json.loads((run / "result-fast.json").read_text())["engine"] == "fast"
 
 
 def test_evaluation_plays_the_genuine_game(in_toy):
@@ -191,11 +208,24 @@ def test_evaluation_plays_the_genuine_game(in_toy):
     np.testing.assert_allclose(*scores, atol=15)
 
 
+def test_the_shipped_run_is_whole_and_drives():
+    """What is in pretrained/ plays, dreams and plots, and its score is of this controller."""
+    path, cfg = runs.find(str(ROOT / "pretrained" / "carracing"))
+    result = json.loads((path / "result.json").read_text())
+    assert result["controller"] == runs.fingerprint(path / "controller" / "controller.npz")
+    assert result["episodes"] == 100 and result["engine"] == "gymnasium" and result["mean"] > 800
+    agent, params = load_agent(path, cfg), load_controller(path)
+    games = carracing.Games(2, "fast", 300)
+    returns = rollout(agent, games, np.tile(params, (2, 1)), np.array([800_000, 800_001])).returns
+    assert (returns > 100).all()  # 300 steps of a thousand
+    assert len(load_dream(path, cfg).start_mu) == 320
+    assert history(path)[0][-1, 0] >= result["generation"]
+
+
 def test_videos_of_the_game_and_the_dream(toy, monkeypatch):
     monkeypatch.setattr(carracing, "MAX_STEPS", 20)
     monkeypatch.chdir(toy)
     from controller.show import in_dream, in_game, save_video
-    from rnn.dream import load_dream
 
     path, cfg = runs.find("toy")
     agent, params = load_agent(path, cfg), load_controller(path)
@@ -226,18 +256,6 @@ def test_a_window_without_a_display_is_one_sentence(toy, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     done = command("evaluate.py", "log/toy", "--play", cwd=toy, check=False)
     assert done.returncode == 1 and "no display" in done.stderr and "--video" in done.stderr
-
-
-def test_the_rest_of_the_demo(toy, tmp_path):
-    """`make demo` from its sixth command on: videos, plots, the table (of 2 tracks, not 16)."""
-    shutil.copytree(toy / "log", tmp_path / "log")
-    for words in DEMO[len(STAGES) :]:
-        done = command(*(w.replace("16", "2") for w in words), cwd=tmp_path)
-    assert "full-throttle" in done.stdout  # the table comes last
-    run = tmp_path / "log" / "toy"
-    assert {"drive.mp4", "dream.mp4", "result.json"} <= {p.name for p in run.iterdir()}
-    for name in ("training", "training.wall", "losses", "reconstructions", "dreams"):
-        assert imageio.imread(run / f"{name}.png").std() > 5
 
 
 def test_evolution_stops_at_its_limits(toy, tmp_path):
