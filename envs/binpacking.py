@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+INVALID = -100  # what an invalid action costs, beside what the last step wasted
 CAPACITY, HORIZON = 30, 1000  # of the pixel task, which is the one that world models learn
 ENGINES, OFFICIAL = ("numpy",), "numpy"
 ACTION_SIZE, DISCRETE, OUTPUTS = CAPACITY, True, CAPACITY
@@ -56,6 +57,7 @@ class Bins:
         counts: int32 (n, B), open bins at each level; level 0 stays 0.
         item: int32 (n,), size of the item in hand.
         time: int32 (n,), items placed so far.
+        wasted: int32 (n,), empty space that the last item added.
     """
 
     def __init__(self, n: int, items: Items):
@@ -63,6 +65,7 @@ class Bins:
         self.counts = np.zeros((n, items.capacity), np.int32)
         self.item = np.zeros(n, np.int32)
         self.time = np.zeros(n, np.int32)
+        self.wasted = np.zeros(n, np.int32)
         self.line = np.zeros((n, items.horizon + 1), np.int32)  # the items to come
 
     def reset(self, i: int, seed: int | np.random.Generator) -> None:
@@ -70,7 +73,7 @@ class Bins:
         rng = np.random.default_rng(seed)
         self.line[i] = rng.choice(self.items.sizes, self.items.horizon + 1, p=self.items.chances)
         self.counts[i] = 0
-        self.time[i] = 0
+        self.time[i] = self.wasted[i] = 0
         self.item[i] = self.line[i, 0]
 
     def valid(self) -> np.ndarray:
@@ -95,11 +98,16 @@ class Bins:
         filled = levels + size
         kept = filled < capacity
         self.counts[games[kept], filled[kept]] += 1
-        self.skip(games)
-        return np.where(new, size - capacity, size)
+        self.wasted[games] = np.where(new, capacity - size, -size)
+        self.next_item(games)
+        return -self.wasted[games]
 
-    def skip(self, games: np.ndarray) -> None:
-        """Lose the items of some games, and draw the next ones."""
+    def spoil(self, games: np.ndarray) -> np.ndarray:
+        """Pay for invalid actions, and lose the items: rewards, int (k,)."""
+        self.next_item(games)
+        return INVALID - self.wasted[games]
+
+    def next_item(self, games: np.ndarray) -> None:
         self.time[games] += 1
         self.item[games] = self.line[games, self.time[games]]
 
@@ -167,7 +175,7 @@ def draw(counts: np.ndarray, item: np.ndarray) -> np.ndarray:
 class Games:
     """n games of the pixel task in one process; see envs/__init__.py.
 
-    An invalid action, which no agent of ours takes, costs 100 and loses the item.
+    An invalid action, which no agent of ours takes, costs more than 100 and loses the item.
     """
 
     def __init__(self, n: int, engine: str = "numpy", max_steps: int = MAX_STEPS):
@@ -198,8 +206,7 @@ class Games:
         good = alive & self.mask[np.arange(len(alive)), levels]
         bad = alive & ~good
         reward[good] = self.bins.place(np.flatnonzero(good), levels[good])
-        self.bins.skip(np.flatnonzero(bad))
-        reward[bad] = -100
+        reward[bad] = self.bins.spoil(np.flatnonzero(bad))
         self.look(np.flatnonzero(alive))
         over = alive & (self.bins.time >= min(self.max_steps, MAX_STEPS))
         return reward, over & (self.bins.time >= MAX_STEPS), over & (self.bins.time < MAX_STEPS)

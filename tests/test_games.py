@@ -6,13 +6,15 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
 import config
 import envs
-from envs import binpacking, takecover
+from envs import binpacking, binpacking_env, takecover
 from envs.binpacking import ITEMS, RULES, Bins
+from envs.binpacking_env import VARIANTS, BinPackingVectorEnv
 from record.policies import BASELINES, POLICIES
-from tests.conftest import command
+from tests.conftest import ROOT, command
 
 
 @pytest.mark.parametrize("game", config.GAMES)
@@ -124,6 +126,68 @@ def test_an_invalid_action_costs_and_loses_the_item():
     reward, ended, cut = games.step(np.eye(30)[[7]], np.ones(1, bool))
     assert reward[0] == -100 and not ended[0] and not cut[0]
     np.testing.assert_array_equal(games.bins.counts, before)
+
+
+def play_variant(variant, seed, choose, steps=300):
+    """Rewards, and whether the game ended early, of a vector environment's ten games."""
+    env = BinPackingVectorEnv(10, None if variant == "pixels" else "bounded", variant)
+    env.reset(seed=seed)
+    bins, rng, total, lost = env.bins, np.random.default_rng(seed), np.zeros(10), 0
+    for _ in range(steps):
+        before = bins.counts.copy()
+        action = choose(rng, env, bins)
+        _, reward, ended, cut, info = env.step(action)
+        np.testing.assert_array_equal(info["action_mask"], bins.valid())
+        assert not cut.any() and not ended.any()
+        total += reward
+        same = (bins.counts == before).all(1)
+        assert (reward[same] < -90).all() and (reward[~same] > -30).all()
+        lost += np.where(same, -reward, 0)
+    return total, lost, bins
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_returns_of_every_variant_are_minus_the_waste(variant):
+    def any_action(rng, env, bins):
+        if not variant:  # the base game would end
+            return RULES["random"](bins, rng)
+        if variant == "continuous":
+            return rng.random((10, 1), np.float32)
+        return rng.integers(env.single_action_space.n, size=10)
+
+    total, lost, bins = play_variant(variant, 3, any_action)
+    np.testing.assert_array_equal(total + lost, -bins.waste())
+    assert (lost > 0).any() == (variant in ("incremental", "mask", "pixels"))
+
+
+def test_an_invalid_action_ends_the_base_game_and_near_takes_the_nearest():
+    env = gymnasium.make("BinPacking-v0", items="perfect")
+    env.reset(seed=1)
+    item = env.unwrapped.batch.bins.item[0]
+    assert env.step(0)[1:3] == (item - 9.0, False)
+    assert env.step(8)[1:3] == (-100.0 - (9 - item), True)
+    bins = Bins(5, ITEMS["pixels"])
+    bins.counts[:, [4, 10, 28]] = 1
+    bins.item[:] = 5
+    assert binpacking_env.nearest(np.array([6, 7, 8, 29, 0]), bins).tolist() == [4, 4, 10, 10, 0]
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values())
+def test_gymnasium_accepts_bin_packing(variant):
+    check_env(gymnasium.make(variant).unwrapped, skip_render_check=True)
+    obs, _ = gymnasium.make_vec(variant, 3, vectorization_mode="vector_entry_point").reset(seed=2)
+    assert len(obs["real_obs"] if isinstance(obs, dict) else obs) == 3
+
+
+def test_a_person_packs_bins(tmp_path):
+    import subprocess
+    import sys
+
+    words = [sys.executable, "-m", "envs.binpacking_env", "--seed", "4"]
+    done = subprocess.run(
+        words, input="0\n77\n0\nq\n", capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert "item" in done.stdout and done.stdout.rstrip().endswith("return -13")
 
 
 def test_take_cover_is_vizdooms_own_environment_frame_by_frame():
