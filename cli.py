@@ -72,9 +72,12 @@ def add_options(parser: argparse.ArgumentParser, section: type, defaults: Any) -
             more = {"action": argparse.BooleanOptionalAction}
         elif field.metadata["choices"]:
             more = {"choices": field.metadata["choices"]}
-        text = f"{field.metadata['help']} (default: {default})".replace("%", "%%")
+        text = field.metadata["help"]
+        text += "" if "(default" in text else f" (default: {default})"
         name = "--" + (field.metadata["name"] or field.name.replace("_", "-"))
-        parser.add_argument(name, dest=field.name, default=argparse.SUPPRESS, help=text, **more)
+        parser.add_argument(
+            name, dest=field.name, default=argparse.SUPPRESS, help=text.replace("%", "%%"), **more
+        )
 
 
 def parse(stage: str, doc: str, argv: list[str] | None = None) -> tuple[str, config.Config]:

@@ -70,6 +70,7 @@ class VAE:
     """Stage 2: the vision model V."""
 
     z_size: int = opt(32, "size of the latent vector z", low=1)
+    start_from: str = opt("", "run whose V to start from (default: random weights)", name="from")
     recon_weight: float = opt(
         1.0, "weight of the squared error; small things are seen only above 1", low=0.001
     )
@@ -114,6 +115,7 @@ class RNN:
     """Stage 4: the memory model M."""
 
     hidden_size: int = opt(256, "LSTM units", low=1)
+    start_from: str = opt("", "run whose M to start from (default: random weights)", name="from")
     mixtures: int = opt(5, "Gaussians in a mixture", low=1)
     joint: bool = opt(False, "one mixture over all of z (ctallec), not one for each dimension")
     reward_head: bool = opt(False, "also predict the reward")
@@ -155,6 +157,8 @@ class Controller:
         choices=("game", "dream"),
         name="in",
     )
+    models: str = opt("", "run whose V and M to use (default: its own)")
+    start_from: str = opt("", "run whose C to start from (default: zero)", name="from")
     temperature: float = opt(1.0, "of the dream: above 1 is less certain", grow=True, low=0.01)
     done_threshold: float = opt(
         0.5, "a dream ends when M's probability of the end is above this (0: drawn)", high=0.99
@@ -196,6 +200,15 @@ class Controller:
     )
     generations: int = opt(0, "stop after this generation (0: no limit)", grow=True)
     hours: float = opt(0.0, "stop after this many hours of evolution (0: no limit)", grow=True)
+    rounds: int = opt(
+        1,
+        "play in the game with what was dreamt, learn V and M on, and dream again",
+        grow=True,
+        low=1,
+    )
+    round_episodes: int = opt(
+        200, "episodes that every later round records with its controller", grow=True, low=1
+    )
     batch_size: int = opt(32, "games a worker plays at once", grow=True, low=1)
     dreams: int = opt(256, "dreams a worker dreams at once", grow=True, low=1)
     max_steps: int = opt(

@@ -232,7 +232,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--render", action="store_true", help="watch in a window")
     add("--play", action="store_true", help="drive with the arrow keys, in a window")
     add("--dream", action="store_true", help="inside M, not in the game")
-    add("--temperature", type=float, default=1.0, help="of the dream (default: 1.0)")
+    add("--temperature", type=float, help="of the dream (default: that of C's evolution)")
     add("--steps", type=int, help="longest dream (default: the game's longest episode)")
     add("--workers", type=int, default=0, help="worker processes (default: one a core)")
     args = parser.parse_args(argv)
@@ -248,6 +248,7 @@ def main() -> None:
     path, cfg = runs.find(args.run)
     game = envs.load(cfg.game)
     args.engine = args.engine or game.OFFICIAL
+    args.temperature = args.temperature or cfg.controller.temperature
     args.steps = args.steps or game.MAX_STEPS
     if args.engine not in game.ENGINES:
         has = ", ".join(game.ENGINES)

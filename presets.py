@@ -24,18 +24,21 @@ TOY_CONTROLLER = {
     "batch_size": 4,
 }
 
+SMALL_CAR = {
+    "record": {"episodes": 320, "policy": "brownian"},
+    "vae": {
+        "learning_rate": 7e-4,
+        "final_learning_rate": 5e-5,
+        "epochs": 5,
+        "max_frames": 250,
+        "flip": True,
+    },
+    "rnn": {"sequence_length": 200, "steps": 600, "decay": 0.996},
+}
 CARRACING = {
     "full": {},
-    "small": {
-        "record": {"episodes": 320, "policy": "brownian"},
-        "vae": {
-            "learning_rate": 7e-4,
-            "final_learning_rate": 5e-5,
-            "epochs": 5,
-            "max_frames": 250,
-            "flip": True,
-        },
-        "rnn": {"sequence_length": 200, "steps": 600, "decay": 0.996},
+    "small": SMALL_CAR
+    | {
         "controller": {
             "z_mode": "mean",
             "episodes": 4,
@@ -43,6 +46,17 @@ CARRACING = {
             "eval_episodes": 64,
             "common_seeds": True,
             "hours": 3.0,
+        },
+    },
+    "dream": SMALL_CAR
+    | {
+        "rnn": SMALL_CAR["rnn"] | {"reward_head": True, "done_head": True},
+        "controller": {
+            "world": "dream",
+            "eval_every": 10,
+            "eval_episodes": 64,
+            "common_seeds": True,
+            "hours": 0.5,
         },
     },
     "demo": {
@@ -68,7 +82,7 @@ CARRACING = {
     "toy": {
         "record": {"episodes": 4, "policy": "brownian", "max_steps": 60},
         "vae": {"learning_rate": 1e-3, "batch_size": 20, "epochs": 1, "holdout": 0.25},
-        "rnn": TOY_RNN,
+        "rnn": TOY_RNN | {"reward_head": True, "done_head": True},
         "controller": TOY_CONTROLLER,
     },
 }

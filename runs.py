@@ -187,6 +187,58 @@ def check_made_from(path: Path, what: Path, marks: dict[str, str]) -> None:
             )
 
 
+def load_weights(model: Any, file: Path) -> None:
+    """Fill a Keras model from a `.weights.h5`.
+
+    Raises:
+        RunError: damaged, or of a model of another form.
+    """
+    try:
+        model.load_weights(file)
+    except Exception as error:
+        raise RunError(f"{file} is damaged or made with other options") from error
+
+
+def start_from(model: Any, run: str, stage: str) -> None:
+    """Fill a new model with the weights of a stage of another run.
+
+    Raises:
+        RunError: there are none, or they are of another form.
+    """
+    path, _ = find(run)
+    require(path, stage, f"{stage}.weights.h5")
+    load_weights(model, path / stage / f"{stage}.weights.h5")
+
+
+def borrow(run: str, cfg: config.Config, source: str) -> config.Config:
+    """Copy V, M and the first frames of run `source` into `run`, with their options.
+
+    Returns `cfg` with those options.
+
+    Raises:
+        RunError: `run` has a V or M already, and another; or the source lacks one.
+    """
+    path, (lender, lent) = folder(run), find(source)
+    for file in ("vae/vae.weights.h5", "series/initial_z.npz", "rnn/rnn.weights.h5"):
+        require(lender, *file.split("/"))
+        mine = path / file
+        if mine.exists() and fingerprint(mine) != fingerprint(lender / file):
+            raise RunError(f"{mine} is not that of {lender}; choose another --run")
+    if lent.game != cfg.game:
+        raise RunError(f"{lender} plays {lent.game}, not {cfg.game}")
+    cfg = dataclasses.replace(cfg, vae=lent.vae, series=lent.series, rnn=lent.rnn)
+    for stage, names in (
+        ("vae", ("vae.weights.h5",)),
+        ("series", ("initial_z.npz",)),
+        ("rnn", ("rnn.weights.h5", "made_from.json")),
+    ):
+        claim(run, stage, cfg)
+        for name in names:
+            with replacing(path / stage / name) as copy:
+                copy.write((lender / stage / name).read_bytes())
+    return cfg
+
+
 class Metrics:
     """Append rows to `metrics.jsonl`; on opening, drop a torn last line and rows from `start` on.
 

@@ -2,6 +2,8 @@
 
     python train.py carracing                      every core, the paper's sizes
     python train.py carracing --preset small       sizes for two cores and three hours
+    python train.py takecover                      inside M's dream
+    python train.py carracing --in dream --run asleep --models carracing
     mpirun -n 65 python train.py carracing         64 workers, as the original
 
 Each candidate plays some episodes; its fitness is their mean return. Every so many generations
@@ -25,9 +27,10 @@ import envs
 import runs
 import workers
 from controller.logs import Logs
-from controller.model import count_params, save_controller, shape_of
+from controller.model import count_params, load_controller, save_controller, shape_of
 from controller.optimizers import make_optimizer
 from controller.rollout import dream_rollout, dream_team, rollout, team
+from controller.rounds import play_rounds
 
 
 def play(
@@ -109,6 +112,13 @@ def restore(folder: Path, optimizer, state: dict) -> dict:
     return state
 
 
+def check_size(params: np.ndarray, count: int, source: Path) -> np.ndarray:
+    """Refuse the parameters of a controller of another form."""
+    if len(params) != count:
+        raise runs.RunError(f"the controller of {source} has {len(params)} parameters, not {count}")
+    return params
+
+
 def finished(options: config.Controller, state: dict) -> str:
     """Why evolution is over, or nothing."""
     if options.generations and state["generation"] >= options.generations:
@@ -179,6 +189,9 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
     folder = runs.claim(run, "controller", cfg)
     runs.sweep(folder)
     marks = runs.made_from(path, "vae", "rnn")
+    if options.start_from:
+        source, _ = runs.find(options.start_from)
+        optimizer.set_mean(check_size(load_controller(source), count, source))
     state = restore(
         folder,
         optimizer,
@@ -246,22 +259,45 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
     print(f"done: {why}; best {state['best']:.1f}, {folder / 'controller.npz'}")
 
 
-def main() -> None:
-    run, cfg = cli.parse("controller", __doc__)
-    path = runs.folder(run)
+def check_models(path: Path, cfg: config.Config) -> None:
+    """Say what is missing before anything starts."""
     runs.require(path, "vae", "vae.weights.h5")
     runs.require(path, "rnn", "rnn.weights.h5")
+    if cfg.controller.world == "dream":
+        runs.require(path, "series", "initial_z.npz")
+
+
+def check_dream(path: Path, cfg: config.Config) -> None:
+    """Refuse a dream that pays nothing."""
+    if not cfg.rnn.reward_head and not envs.load(cfg.game).LIVING_REWARD:
+        raise runs.RunError(
+            f"the dream of {path} pays no reward: its M has no head for it; train it with "
+            f"`{runs.command(path, 'rnn')} --reward-head --done-head` in another --run"
+        )
+
+
+def main() -> None:
+    run, cfg = cli.parse("controller", __doc__)
+    if cfg.controller.rounds > 1:
+        workers.alone("train.py --rounds")
+        play_rounds(run, cfg)
+        return
+    if not cfg.controller.models:
+        check_models(runs.folder(run), cfg)
     engines = envs.load(cfg.game).ENGINES
     if cfg.controller.engine not in engines:
         raise runs.RunError(
             f"{cfg.game} has no engine {cfg.controller.engine}; choose from {engines}"
         )
-    if cfg.controller.world == "dream":
-        runs.require(path, "series", "initial_z.npz")
     workers.launch(cfg.controller.workers)
     with workers.pool() as pool:
-        if pool is not None:
-            evolve(pool, run, cfg)
+        if pool is None:
+            return
+        if cfg.controller.models:
+            cfg = runs.borrow(run, cfg, cfg.controller.models)
+        if cfg.controller.world == "dream":
+            check_dream(runs.folder(run), cfg)
+        evolve(pool, run, cfg)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import contextlib
 import errno
 import os
 import shutil
+import subprocess
 import sys
 import time
 import traceback
@@ -90,6 +91,21 @@ def launch(workers: int) -> None:
     command = [mpirun, "-n", str(workers + 1), sys.executable, *sys.orig_argv[1:]]
     sys.stdout.flush()
     os.execve(mpirun, command, env)
+
+
+def script(*words: str) -> None:
+    """Run another script of this toolkit, `-m module` or a file, and show what it says.
+
+    Raises:
+        RunError: it failed; it has said why.
+    """
+    root = Path(__file__).resolve().parent
+    path = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
+    words = words if words[0] == "-m" else (str(root / words[0]), *words[1:])
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+    print("$ python", *words, flush=True)
+    if subprocess.run([sys.executable, *words], env=env, check=False).returncode:
+        raise RunError(f"`python {' '.join(words)}` failed; mend that, then run the same again")
 
 
 def describe(size: int) -> str:

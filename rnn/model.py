@@ -169,9 +169,5 @@ def load_rnn(path: Path, z_size: int, action_size: int, options: config.RNN) -> 
     marks = path / "rnn" / "made_from.json"
     runs.check_made_from(path, marks, json.loads(marks.read_text()))
     rnn = make_rnn(z_size, action_size, options)
-    file = path / "rnn" / "rnn.weights.h5"
-    try:
-        rnn.load_weights(file)
-    except Exception as error:
-        raise runs.RunError(f"{file} is damaged or made with other options") from error
+    runs.load_weights(rnn, path / "rnn" / "rnn.weights.h5")
     return rnn

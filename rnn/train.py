@@ -140,10 +140,12 @@ def main() -> None:
     checkpoint = folder / "checkpoint.npz"
     if checkpoint.exists():
         state = runs.load_checkpoint(checkpoint, variables)
-        if state["vae"] != series.vae:
-            raise runs.RunError(
-                f"{folder} was trained on the latents of another V; delete it to train M anew"
-            )
+    elif options.start_from:
+        runs.start_from(rnn, options.start_from, "rnn")
+    if state["vae"] != series.vae:
+        raise runs.RunError(
+            f"{folder} was trained on the latents of another V; delete it to train M anew"
+        )
     runs.write_json(folder / "made_from.json", {"vae": series.vae})
     print(
         f"rnn: {int(series.length.sum()):,} steps of {len(series)} episodes, {len(held)} held out, "

@@ -167,9 +167,5 @@ def load_vae(path: Path, z_size: int, wanted: str) -> ConvVAE:
     """
     runs.require(path, "vae", "vae.weights.h5")
     vae = ConvVAE(z_size, precision(wanted))
-    file = path / "vae" / "vae.weights.h5"
-    try:
-        vae.load_weights(file)
-    except Exception as error:
-        raise runs.RunError(f"{file} is damaged or of another z_size than {z_size}") from error
+    runs.load_weights(vae, path / "vae" / "vae.weights.h5")
     return vae

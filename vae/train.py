@@ -104,7 +104,7 @@ def validate(step, held, options: config.VAE) -> np.ndarray:
     check = sums / n
     if not np.isfinite(check).all():
         raise diverged(f"its loss on held-out frames is {check[0]}")
-    if check[3] < 0.1:
+    if check[3] < 0.01:
         raise diverged(f"it collapsed, its posterior says nothing (KL {check[3]:.1e} nats)")
     return check
 
@@ -159,6 +159,8 @@ def main() -> None:
     checkpoint = folder / "checkpoint.npz"
     if checkpoint.exists():
         state = runs.load_checkpoint(checkpoint, variables)
+    elif options.start_from:
+        runs.start_from(vae, options.start_from, "vae")
     total = frame_count(train, options.max_frames)
     print(
         f"vae: {total:,} frames of {len(train)} episodes an epoch, {len(held)} episodes held out, "
