@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import imageio.v3 as imageio
 import numpy as np
@@ -17,7 +18,15 @@ from series.data import Series
 GAP = 2  # white pixels between frames
 
 
-def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: float) -> np.ndarray:
+class Imagined(NamedTuple):
+    """What M imagined, k = 0 .. n - 1 steps after the last true frame; heads it lacks are None."""
+
+    z: np.ndarray  # (B, n, Z)
+    reward: np.ndarray | None  # (B, n), of the step to that z
+    valid: np.ndarray | None  # (B, n, A) logits, of the actions there
+
+
+def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: float) -> Imagined:
     """Let M see a sequence's first `warmup` steps, then dream on with the true actions.
 
     Args:
@@ -26,7 +35,7 @@ def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: fl
         temperature: of the sampled z.
 
     Returns:
-        Imagined latents (B, T - warmup, Z): [:, k] is the dream of z[:, warmup + k].
+        n = T - warmup steps: `z[:, k]` is the dream of the argument z[:, warmup + k].
     """
     state, rng = rnn.zero_state(len(z)), np.random.default_rng(7)
     size = (len(z), mdn_noise_size(z.shape[-1], rnn.joint))
@@ -34,11 +43,12 @@ def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: fl
     for t in range(z.shape[1] - 1):
         now = tf.constant(z[:, t]) if t < warmup else now
         state = rnn.step(now, tf.constant(action[:, t]), state)
-        parts = rnn.predict_from(state[0]).parts
-        now = mdn_sample(parts, temperature, rng.standard_normal(size, np.float32), rnn.joint)
+        said = rnn.predict_from(state[0])
+        now = mdn_sample(said.parts, temperature, rng.standard_normal(size, np.float32), rnn.joint)
         if t + 1 >= warmup:
-            dream.append(now.numpy())
-    return np.stack(dream, 1)
+            dream.append((now, said.reward, said.valid))
+    columns = zip(*dream, strict=True)
+    return Imagined(*(None if c[0] is None else np.stack(c, 1) for c in columns))
 
 
 def grid(rows: list[list[np.ndarray]]) -> np.ndarray:
@@ -72,7 +82,7 @@ def draw_dreams(
     steps = warmup + ahead
     rows = series.offset[fits][:, None] + np.arange(steps)
     z = series.mu[rows].astype(np.float32)
-    dream = imagine(rnn, z, series.action[rows], warmup, options.temperature)
+    dream = imagine(rnn, z, series.action[rows], warmup, options.temperature).z
     marks = np.arange(options.rend_n_rollouts + 1) * options.rend_step
     picture = []
     for i, episode in enumerate(fits):
