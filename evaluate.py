@@ -5,7 +5,7 @@
     python evaluate.py log/carracing --video            drive.mp4 of one track
     python evaluate.py log/carracing --render           watch it in a window
     python evaluate.py log/carracing --play             drive yourself
-    python evaluate.py log/carracing --dream --video    dream.mp4: the agent inside M
+    python evaluate.py log/carracing --dream --video    dream.mp4: the game, and the dream beside it
     python evaluate.py log/carracing --dream --play     drive inside M
 
 A score is the mean return over episodes in Gymnasium's own CarRacing-v3, written to result.json
@@ -185,7 +185,11 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
     agent = load_agent(path, cfg)
     params = np.zeros(agent.num_params) if args.play else load_controller(path)
     window = (
-        show.Window(f"{path.name}: {'dream' if args.dream else 'game'}", agent.rnn.action_size)
+        show.Window(
+            f"{path.name}: {'dream' if args.dream else 'game'}",
+            agent.rnn.action_size,
+            agent.controller.discrete,
+        )
         if (args.render or args.play)
         else None
     )
@@ -196,11 +200,12 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
         else None
     )
     for i in range(args.seed, args.seed + (1 if window is None else args.episodes)):
-        pictures = (
-            show.in_dream(agent, dream, params, i, keys)
-            if dream
-            else show.in_game(agent, params, i, keys)
-        )
+        if dream is None:
+            pictures = show.in_game(agent, params, i, keys)
+        elif window is None:
+            pictures = show.side_by_side(agent, dream, params, i)
+        else:
+            pictures = show.in_dream(agent, dream, params, i, keys)
         if window is None:
             file = path / ("dream.mp4" if dream else "drive.mp4")
             print(f"{show.save_video(pictures, file)} frames written to {file}")

@@ -1,0 +1,96 @@
+"""Train Stable-Baselines3's PPO inside a dream of ours, then let it play the genuine game.
+
+    pip install stable-baselines3
+    python -m benchmarks.sb3_in_the_dream log/takecover
+    python -m benchmarks.sb3_in_the_dream pretrained/takecover --steps 500000 --temperature 1.15
+
+Shows that `WorldModelDream-v0` is an environment like any other: nothing of ours but Gymnasium's
+interface is between PPO and M. It sees z and h, as the controller C does. Games with invalid
+actions need an agent that knows masks, which PPO does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+import cli
+import config
+import envs
+import runs
+import workers
+
+
+def play(model, path, cfg: config.Config, seeds: np.ndarray) -> np.ndarray:
+    """Returns of the genuine game, one a seed: V and M watch, the model acts on z and h."""
+    from rnn.model import load_rnn
+    from vae.model import load_vae, pixels
+
+    game = envs.load(cfg.game)
+    games = game.Games(len(seeds), game.OFFICIAL)
+    vae = load_vae(path, cfg.vae.z_size, "float32")
+    rnn = load_rnn(path, cfg.vae.z_size, game.ACTION_SIZE, cfg.rnn)
+    for i, seed in enumerate(seeds):
+        games.reset(i, int(seed))
+    state, alive = rnn.zero_state(len(seeds)), np.ones(len(seeds), bool)
+    total = np.zeros(len(seeds))
+    while alive.any():
+        z, _ = vae.encode(pixels(games.obs))
+        action, _ = model.predict(np.concatenate([z, state[0]], 1), deterministic=True)
+        reward, terminated, truncated = games.step(action, alive)
+        total += np.where(alive, reward, 0)
+        alive &= ~(terminated | truncated)
+        state = rnn.step(z, action, state)
+    games.close()
+    return total
+
+
+def main() -> None:
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
+    add = parser.add_argument
+    add("run", help="a run with V, M and series, such as log/takecover")
+    add("--steps", type=int, default=200_000, help="steps of PPO in the dream (default: 200000)")
+    add("--temperature", type=float, default=1.15, help="of the dream (default: 1.15)")
+    add("--dreams", type=int, default=16, help="dreams side by side (default: 16)")
+    add("--episodes", type=int, default=100, help="episodes of the game (default: 100)")
+    add("--seed", type=int, default=0, help="of PPO and the dream (default: 0)")
+    args = parser.parse_args()
+    workers.alone("sb3_in_the_dream")
+    path, cfg = runs.find(args.run)
+    game = envs.load(cfg.game)
+    if game.DISCRETE:
+        raise runs.RunError(f"{cfg.game} has invalid actions, of which PPO knows nothing")
+    try:
+        from stable_baselines3 import PPO
+        from stable_baselines3.common.env_util import make_vec_env
+    except ImportError:
+        raise runs.RunError("this needs `pip install stable-baselines3`") from None
+    runs.tensorflow()
+    from rnn.dream_env import ID
+
+    options = {
+        "run": str(path),
+        "temperature": args.temperature,
+        "max_steps": game.MAX_STEPS,
+        "done_threshold": cfg.controller.done_threshold,
+        "observation": "zh",
+    }
+    dreams = make_vec_env(ID, args.dreams, seed=args.seed, env_kwargs=options)
+    model = PPO("MlpPolicy", dreams, n_steps=512, batch_size=512, seed=args.seed, verbose=1)
+    model.learn(args.steps)
+    scores = []
+    for first in range(0, args.episodes, 16):
+        seeds = config.TEST_SEEDS + np.arange(first, min(first + 16, args.episodes))
+        scores.append(play(model, path, cfg, seeds))
+        print(f"  {first + len(seeds)}/{args.episodes} episodes", flush=True)
+    scores = np.concatenate(scores)
+    print(
+        f"PPO, {args.steps:,} steps in the dream of {path}: {scores.mean():.1f} ± "
+        f"{scores.std():.1f} over {len(scores)} episodes of {cfg.game}, engine {game.OFFICIAL}"
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)
