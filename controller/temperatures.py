@@ -114,6 +114,8 @@ def main() -> None:
         "--episodes", type=int, default=100, help="episodes of a score (default: 100)"
     )
     args, more = parser.parse_known_args()
+    if min(args.temperatures) <= 0 or args.episodes < 1:
+        parser.error("--temperatures must be above 0 and --episodes at least 1")
     workers.alone("controller.temperatures")
     run, cfg = runs.find(args.run)
     rows = {}

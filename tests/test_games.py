@@ -3,6 +3,8 @@ pipeline of both at toy size."""
 
 from __future__ import annotations
 
+import json
+
 import gymnasium
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from gymnasium.utils.env_checker import check_env
 
 import config
 import envs
+import runs
 from envs import binpacking, binpacking_env, takecover
 from envs.binpacking import ITEMS, RULES, Bins
 from envs.binpacking_env import VARIANTS, BinPackingVectorEnv
@@ -256,10 +259,19 @@ def test_the_pipeline_of_the_other_games(game, tmp_path):
         command(*words, game, "--preset", "toy", cwd=tmp_path)
     done = command("train.py", game, "--generations", "3", "--temperature", "1.3", cwd=tmp_path)
     assert "goes on at generation 3" in done.stdout and "in the dream" in done.stdout
-    for more in (("--dream",), ("--baselines",), ("--dream", "--video", "--steps", "9")):
-        command("evaluate.py", f"log/{game}", "--episodes", "2", *more, cwd=tmp_path)
+    command("evaluate.py", f"log/{game}", "--dream", "--video", "--steps", "9", cwd=tmp_path)
+    words = ("--temperatures", "0.5", "--episodes", "2", "--generations", "1")
+    done = command("-m", "controller.temperatures", f"log/{game}", *words, cwd=tmp_path)
+    assert "random" in done.stdout and ("paper" in done.stdout) == (game == "takecover")
     run = tmp_path / "log" / game
-    assert {"result.json", "result-dream.json", "dream.mp4"} <= {p.name for p in run.iterdir()}
+    assert {"temperatures.json", "temperatures.png", "dream.mp4"} <= {p.name for p in run.iterdir()}
+    row = json.loads((run / "temperatures.json").read_text())["rows"]["0.5"]
+    borrowed = tmp_path / "log" / f"{game}-t0.5"
+    assert row["game"][0] == json.loads((borrowed / "result.json").read_text())["mean"]
+    assert runs.fingerprint(borrowed / "rnn/rnn.weights.h5") == runs.fingerprint(
+        run / "rnn/rnn.weights.h5"
+    )
+    command("-m", "rnn.errors", f"log/{game}", "--warmup", "5", "--steps", "1", "10", cwd=tmp_path)
 
 
 def test_a_policy_or_engine_of_another_game_is_one_sentence(tmp_path):

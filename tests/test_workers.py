@@ -130,10 +130,12 @@ def test_evolution_does_not_depend_on_the_number_of_ranks(toy, tmp_path):
     np.testing.assert_allclose(history(run), history(toy / "log/toy"), atol=0.011)
 
 
-def test_evolution_goes_on_after_a_kill_as_if_nothing_had_happened(toy, tmp_path):
+@pytest.mark.parametrize("world", ["game", "dream"])
+def test_evolution_goes_on_after_a_kill_as_if_nothing_had_happened(world, toy, tmp_path):
     whole, torn = tmp_path / "whole", tmp_path / "torn"
-    runs_ = [copy_run(toy, folder, "vae", "rnn") for folder in (whole, torn)]
-    words = ("train.py", "carracing", "--run", "toy", "--generations", "6", "--workers", "1")
+    runs_ = [copy_run(toy, folder, "vae", "series", "rnn") for folder in (whole, torn)]
+    words = ("train.py", "carracing", "--run", "toy", "--in", world, "--generations", "6")
+    words = (*words, "--workers", "1")
     command(*words, cwd=whole)
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
