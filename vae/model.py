@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -104,6 +105,14 @@ class ConvVAE(keras.Model):
             name="decoder",
         )
         self.built = True
+
+    def start_from_mean(self, x: np.ndarray) -> None:
+        """Let an untrained decoder begin with the mean colour of frames (N, 64, 64, 3) in [0, 1].
+
+        On the way from grey to a nearly black picture (bin packing's) its units would die.
+        """
+        mean = np.clip(x.mean((0, 1, 2)), 0.01, 0.99)
+        self.decoder.layers[-2].bias.assign(np.log(mean / (1 - mean)))
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Reconstruct frames (B, 64, 64, 3) in [0, 1]."""

@@ -157,10 +157,13 @@ def main() -> None:
     variables = [*vae.trainable_variables, *optimizer.variables]
     state = {"epoch": 0, "best": math.inf, "stale": 0, "scale": 1.0, "seconds": 0.0}
     checkpoint = folder / "checkpoint.npz"
+    sample = next(batches((held or train)[:1], 8, np.random.default_rng(0), max_frames=8))
     if checkpoint.exists():
         state = runs.load_checkpoint(checkpoint, variables)
     elif options.start_from:
         runs.start_from(vae, options.start_from, "vae")
+    else:
+        vae.start_from_mean(sample / 255.0)
     total = frame_count(train, options.max_frames)
     print(
         f"vae: {total:,} frames of {len(train)} episodes an epoch, {len(held)} episodes held out, "
@@ -169,7 +172,6 @@ def main() -> None:
     )
     metrics = runs.Metrics(folder, "epoch", start=state["epoch"] + 1)
     train_step, validate_step = make_steps(vae, optimizer, options)
-    sample = next(batches((held or train)[:1], 8, np.random.default_rng(0), max_frames=8))
 
     while state["epoch"] < options.epochs:
         if options.patience and state["stale"] >= options.patience:
