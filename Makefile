@@ -32,10 +32,10 @@ demo: .venv/ok
 	$(RUN) evaluate.py log/demo --episodes 16 --baselines
 
 test: .venv/ok
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -n auto --dist worksteal -m "not slow"
 
 test-slow: .venv/ok
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --dist worksteal
 
 lint: .venv/ok
 	$(BIN)/ruff format --check .
