@@ -94,6 +94,14 @@ def test_reparameterize_moments():
     np.testing.assert_allclose([z.mean(), z.std()], [2, 3], rtol=0.02)
 
 
+def test_an_untrained_decoder_starts_from_the_mean_colour():
+    vae, x = ConvVAE(4), np.zeros((5, 64, 64, 3), np.float32)
+    x[..., 0], x[..., 1] = 0.8, 0.3
+    vae.start_from_mean(x)
+    mean = vae.decode(np.zeros((1, 4), np.float32)).numpy().mean((0, 1, 2))
+    np.testing.assert_allclose(mean, [0.8, 0.3, 0.01], atol=1e-3)
+
+
 def test_weights_round_trip(tmp_path):
     a, b = ConvVAE(8), ConvVAE(8)
     x = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
