@@ -11,6 +11,7 @@ that it does not depend on what is dreamt beside it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Dream:
         max_steps: longest dream.
         done_threshold: a dream ends when M's probability of the end exceeds this (the original: a
             cutoff at 0.5); 0 draws it instead.
+        done_weight: how many times M was told of each end while it learned; a draw allows for it.
         living_reward: of a step, if M has no head for the reward.
 
     Attributes:
@@ -51,6 +53,7 @@ class Dream:
         temperature: float = 1.0,
         max_steps: int = 1000,
         done_threshold: float = 0.5,
+        done_weight: float = 1.0,
         living_reward: float = 0.0,
     ):
         if temperature <= 0:
@@ -62,7 +65,7 @@ class Dream:
         self.start_sigma = np.exp(starts["logvar"].astype(np.float32) / 2)
         self.start_mask = starts["mask"].astype(bool)
         self.temperature = tf.constant(temperature, tf.float32)
-        self.done_threshold = done_threshold
+        self.done_threshold, self.odds = done_threshold, math.log(done_weight)
         self.noise_size = rnn.action_size + mdn_noise_size(rnn.z_size, rnn.joint) + 1
         self.advance = tf.function(self._advance, reduce_retracing=True)
 
@@ -84,8 +87,10 @@ class Dream:
         reward = nothing + self.living_reward if reward is None else reward
         ended = nothing > 0
         if logit is not None:
-            least = self.done_threshold or to_uniform(noise[:, -1])
-            ended = tf.sigmoid(logit) > least
+            if self.done_threshold:
+                ended = tf.sigmoid(logit) > self.done_threshold
+            else:  # the odds that M learned are those of its weighted examples
+                ended = tf.sigmoid(logit - self.odds) > to_uniform(noise[:, -1])
         valid = tf.zeros((tf.shape(z)[0], 0), tf.bool)
         if logits is not None:
             valid = (logits > 0) | (logits == tf.reduce_max(logits, -1, keepdims=True))
@@ -131,4 +136,5 @@ def load_dream(path: Path, cfg: config.Config, **options) -> Dream:
     runs.check_made_from(path, file, {"vae": starts["vae"].tobytes().decode()})
     game = envs.load(cfg.game)
     rnn = load_rnn(path, cfg.vae.z_size, game.ACTION_SIZE, cfg.rnn)
-    return Dream(rnn, starts, living_reward=game.LIVING_REWARD, **options)
+    fixed = {"living_reward": game.LIVING_REWARD, "done_weight": cfg.rnn.done_weight}
+    return Dream(rnn, starts, **fixed, **options)
