@@ -74,6 +74,9 @@ class VAE:
     recon_weight: float = opt(
         1.0, "weight of the squared error; small things are seen only above 1", low=0.001
     )
+    standardize: bool = opt(
+        False, "see every pixel in its own standard deviations, so that small things count too"
+    )
     kl_tolerance: float = opt(0.5, "KL below tolerance * z_size nats a frame costs nothing")
     learning_rate: float = opt(1e-4, "Adam's learning rate", grow=True)
     final_learning_rate: float = opt(

@@ -131,7 +131,7 @@ TAKECOVER = {
 BINPACKING = {
     "full": {
         "record": {"policy": "mixture", "engine": "numpy"},
-        "vae": {"recon_weight": 1000.0},
+        "vae": {"standardize": True, "recon_weight": 10.0, "kl_tolerance": 4.0},
         "rnn": {
             "joint": True,
             "mixtures": 16,
@@ -149,9 +149,9 @@ BINPACKING = {
     "small": {
         "record": {"episodes": 400},
         "vae": {
-            "learning_rate": 7e-4,
-            "final_learning_rate": 5e-5,
-            "epochs": 5,
+            "learning_rate": 2e-4,
+            "final_learning_rate": 2e-5,
+            "epochs": 3,
             "max_frames": 200,
         },
         "rnn": {"steps": 2000, "sequence_length": 100, "decay": 0.9985},

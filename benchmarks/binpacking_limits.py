@@ -46,7 +46,7 @@ def measure_vision(path, cfg: config.Config, frames: int) -> None:
     files = [file for file, _ in list_episodes(path / "record", False)]
     _, held = runs.split([int(f.stem) for f in files], cfg.vae.holdout)
     rng = np.random.default_rng(0)
-    vae = load_vae(path, cfg.vae.z_size, "float32")
+    vae = load_vae(path, cfg.vae, "float32")
     truth, seen = [], []
     for i in held:
         obs = load_episode(files[i]).obs

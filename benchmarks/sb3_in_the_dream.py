@@ -29,7 +29,7 @@ def play(model, path, cfg: config.Config, seeds: np.ndarray) -> np.ndarray:
 
     game = envs.load(cfg.game)
     games = game.Games(len(seeds), game.OFFICIAL)
-    vae = load_vae(path, cfg.vae.z_size, "float32")
+    vae = load_vae(path, cfg.vae, "float32")
     rnn = load_rnn(path, cfg.vae.z_size, game.ACTION_SIZE, cfg.rnn)
     for i, seed in enumerate(seeds):
         games.reset(i, int(seed))

@@ -138,7 +138,7 @@ class Agent:
 
 def load_agent(path: Path, cfg: config.Config) -> Agent:
     """Build the agent of a run from its V and M."""
-    vae = load_vae(path, cfg.vae.z_size, cfg.vae.precision)
+    vae = load_vae(path, cfg.vae)
     rnn = load_rnn(path, cfg.vae.z_size, envs.load(cfg.game).ACTION_SIZE, cfg.rnn)
     return Agent(vae, rnn, cfg.controller, cfg.game)
 

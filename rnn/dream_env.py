@@ -68,7 +68,7 @@ class DreamVectorEnv(VectorEnv):
             max_steps=max_steps,
             done_threshold=done_threshold,
         )
-        self.vae = load_vae(path, cfg.vae.z_size, "float32")
+        self.vae = load_vae(path, cfg.vae, "float32")
         self.decode = tf.function(self.vae.decode)
         sizes = {"z": cfg.vae.z_size, "zh": cfg.vae.z_size + cfg.rnn.hidden_size}
         if observation == "frame":

@@ -128,7 +128,7 @@ def main() -> None:
     folder = runs.claim(run, "rnn", cfg)
     runs.sweep(folder)
     (folder / "steps").mkdir(exist_ok=True)
-    vae = load_vae(path, cfg.vae.z_size, "float32")
+    vae = load_vae(path, cfg.vae, "float32")
     keras.utils.set_random_seed(options.seed)
     rnn = make_rnn(series.mu.shape[1], series.action.shape[1], options)
     optimizer = keras.optimizers.Adam(options.learning_rate, clipvalue=options.clip)

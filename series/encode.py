@@ -98,7 +98,7 @@ def main() -> None:
     runs.tensorflow(options.threads)
     from vae.model import load_vae
 
-    vae = load_vae(path, cfg.vae.z_size, cfg.vae.precision)
+    vae = load_vae(path, cfg.vae)
     encode = make_encoder(vae, options.batch_size)
     size = envs.load(cfg.game).ACTION_SIZE
     for block in folder.glob("block-*.npz"):

@@ -15,6 +15,7 @@ import runs
 from record.episodes import Episode, list_episodes, load_episode, save_episode
 from series.data import load_series
 from tests.conftest import PIPELINE, command, copy_run
+from vae import standardize
 from vae.adam import Adam
 from vae.data import batches, frame_count
 from vae.model import ConvVAE, kl_divergence, load_vae, pixels, reparameterize, upscale, vae_loss
@@ -102,8 +103,44 @@ def test_an_untrained_decoder_starts_from_the_mean_colour():
     np.testing.assert_allclose(mean, [0.8, 0.3, 0.01], atol=1e-3)
 
 
-def test_weights_round_trip(tmp_path):
-    a, b = ConvVAE(8), ConvVAE(8)
+def test_whitened_components_are_those_of_the_singular_vectors():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((30, 5)) @ rng.standard_normal((5, 80))  # rank 5
+    scores = standardize.whitened_components(x, 4)
+    np.testing.assert_allclose(scores.T @ scores / 30, np.eye(4), atol=1e-6)
+    u, _, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    np.testing.assert_allclose(np.abs(u[:, :4].T @ scores).diagonal(), 30**0.5)
+    short = standardize.whitened_components(x[:4], 7)
+    assert short.shape == (4, 7) and not short[:, 3:].any()
+
+
+def spots(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A bright square in one of two places; and now and then a spot of a few grey levels."""
+    rng = np.random.default_rng(seed)
+    obs, spot = np.zeros((n, 64, 64, 3), np.uint8), rng.random(n) < 0.1
+    for frame, side in zip(obs, rng.integers(2, size=n), strict=True):
+        frame[40:50, 20 * side + 10 : 20 * side + 20] = 200
+    obs[spot, 20:22, 10:12] = 10
+    return obs, spot
+
+
+def test_a_standardised_v_starts_by_seeing_what_is_small_and_rare():
+    vae = ConvVAE(4, standardize=True)
+    standardize.start(vae, spots(400, 0)[0])
+    frames, spot = spots(200, 1)
+    x = pixels(frames)
+    mu = vae.encode(x)[0].numpy()
+    told = [abs(np.corrcoef(column, spot)[0, 1]) for column in mu[:, :2].T]  # two exist
+    assert max(told) > 0.99
+    want = vae.mean + vae.scale * vae.standard(x)
+    np.testing.assert_allclose(want, x, atol=1e-3)  # nothing is lost but what is very rare
+
+
+@pytest.mark.parametrize("standard", [False, True])
+def test_weights_round_trip(tmp_path, standard):
+    a, b = ConvVAE(8, standardize=standard), ConvVAE(8, standardize=standard)
+    if standard:
+        standardize.start(a, spots(40, 0)[0])
     x = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
     runs.save_weights(a, tmp_path / "vae.weights.h5")
     b.load_weights(tmp_path / "vae.weights.h5")
@@ -226,7 +263,7 @@ def test_plateau_patience_and_bfloat16(toy, tmp_path):
 def test_series_hold_what_v_makes_of_every_frame(in_toy):
     """Alignment through record and series: one row a frame, in the order of the episode."""
     path, cfg = runs.find("toy")
-    vae, series = load_vae(path, cfg.vae.z_size, "float32"), load_series(path)
+    vae, series = load_vae(path, cfg.vae, "float32"), load_series(path)
     episodes = list_episodes(path / "record")
     assert series.seed.tolist() == [int(file.stem) for file, _ in episodes]
     for i, (file, steps) in enumerate(episodes):

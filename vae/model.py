@@ -15,7 +15,10 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+import config
 import runs
+
+CLIP = 4.0  # standard deviations; rarer pictures would outweigh all others
 
 
 def precision(wanted: str) -> str:
@@ -70,11 +73,14 @@ class ConvVAE(keras.Model):
     Args:
         z_size: Z.
         dtype: Keras' policy of the convolutions; mu, logvar and pictures are float32.
+        standardize: see and paint every pixel less its mean, divided by its standard deviation.
     """
 
-    def __init__(self, z_size: int = 32, dtype: str = "float32", **kwargs):
+    def __init__(
+        self, z_size: int = 32, dtype: str = "float32", standardize: bool = False, **kwargs
+    ):
         super().__init__(**kwargs)
-        self.z_size = z_size
+        self.z_size, self.standardize = z_size, standardize
         conv = {"strides": 2, "activation": "relu", "dtype": dtype}
         self.encoder = keras.Sequential(
             [
@@ -100,10 +106,14 @@ class ConvVAE(keras.Model):
                 layers.Conv2DTranspose(64, 5, **conv),
                 layers.Conv2DTranspose(32, 6, **conv),
                 Conv2DTranspose(3, 6, strides=2, dtype=dtype),
-                layers.Activation("sigmoid", dtype="float32"),
+                layers.Activation("linear" if standardize else "sigmoid", dtype="float32"),
             ],
             name="decoder",
         )
+        if standardize:
+            fixed = {"shape": (64, 64, 3), "trainable": False}
+            self.mean = self.add_weight(initializer="zeros", name="mean", **fixed)
+            self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
         self.built = True
 
     def start_from_mean(self, x: np.ndarray) -> None:
@@ -120,12 +130,20 @@ class ConvVAE(keras.Model):
 
     def encode(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Frames (B, 64, 64, 3) in [0, 1] to mu and logvar, (B, Z) each."""
-        mu, logvar = tf.split(self.encoder(x), 2, axis=-1)
+        mu, logvar = tf.split(self.encoder(self.standard(x)), 2, axis=-1)
         return mu, logvar
 
     def decode(self, z: tf.Tensor) -> tf.Tensor:
         """Latents (B, Z) to frames (B, 64, 64, 3) in [0, 1]."""
-        return self.decoder(z)
+        if not self.standardize:
+            return self.decoder(z)
+        return tf.clip_by_value(self.mean + self.scale * self.decoder(z), 0.0, 1.0)
+
+    def standard(self, x: tf.Tensor) -> tf.Tensor:
+        """Frames in [0, 1] as the encoder sees them, and as the decoder is to paint them."""
+        if not self.standardize:
+            return x
+        return tf.clip_by_value((x - self.mean) / self.scale, -CLIP, CLIP)
 
 
 def pixels(obs: tf.Tensor) -> tf.Tensor:
@@ -168,13 +186,18 @@ def vae_loss(
     return weight * recon + kl, recon, kl
 
 
-def load_vae(path: Path, z_size: int, wanted: str) -> ConvVAE:
-    """Load the V of a run's folder.
+def make_vae(options: config.VAE, wanted: str = "") -> ConvVAE:
+    """Build V as a run's options say, or with another precision."""
+    return ConvVAE(options.z_size, precision(wanted or options.precision), options.standardize)
+
+
+def load_vae(path: Path, options: config.VAE, wanted: str = "") -> ConvVAE:
+    """Load the V of a run's folder; see `make_vae`.
 
     Raises:
         RunError: it is missing or of another size.
     """
     runs.require(path, "vae", "vae.weights.h5")
-    vae = ConvVAE(z_size, precision(wanted))
+    vae = make_vae(options, wanted)
     runs.load_weights(vae, path / "vae" / "vae.weights.h5")
     return vae

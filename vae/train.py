@@ -38,11 +38,12 @@ def make_steps(vae, optimizer, options: config.VAE):
         if flip:
             coin = tf.random.stateless_uniform((tf.shape(x)[0], 1, 1, 1), seed=seed + 1)
             x = tf.where(coin < 0.5, x[:, :, ::-1], x)
-        mu, logvar = vae.encode(x)
+        x = vae.standard(x)
+        mu, logvar = tf.split(vae.encoder(x), 2, axis=-1)
         z = reparameterize(mu, logvar, tf.random.stateless_normal(tf.shape(mu), seed=seed))
         raw_kl = tf.reduce_mean(kl_divergence(mu, logvar))
         weights = (options.kl_tolerance, options.recon_weight)
-        return *vae_loss(x, vae.decode(z), mu, logvar, *weights), raw_kl
+        return *vae_loss(x, vae.decoder(z), mu, logvar, *weights), raw_kl
 
     signature = [tf.TensorSpec((None, 64, 64, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)]
 
@@ -133,6 +134,18 @@ def draw(vae, obs: np.ndarray, path: Path) -> None:
         file.write(imageio.imwrite("<bytes>", picture, extension=".png"))
 
 
+def begin(vae, train: list[tuple[Path, int]], sample: np.ndarray) -> None:
+    """Start V from the data's mean colour or, standardised, from its principal components."""
+    if not vae.standardize:
+        vae.start_from_mean(sample / 255.0)
+        return
+    from vae import standardize
+
+    each = max(1, 2 * standardize.FRAMES // len(train))  # of many episodes
+    count = min(standardize.FRAMES, frame_count(train, each))
+    standardize.start(vae, next(batches(train, count, np.random.default_rng(0), max_frames=each)))
+
+
 def main() -> None:
     run, cfg = cli.parse("vae", __doc__)
     options = cfg.vae
@@ -144,17 +157,16 @@ def main() -> None:
     import keras
 
     from vae.adam import Adam
-    from vae.model import ConvVAE, precision
+    from vae.model import make_vae, precision
 
     folder = runs.claim(run, "vae", cfg)
     runs.sweep(folder)
     (folder / "epochs").mkdir(exist_ok=True)
     keras.utils.set_random_seed(options.seed)
-    policy = precision(options.precision)
-    vae = ConvVAE(options.z_size, policy)
+    vae = make_vae(options)
     optimizer = Adam(options.learning_rate)
     optimizer.build(vae.trainable_variables)
-    variables = [*vae.trainable_variables, *optimizer.variables]
+    variables = [*vae.variables, *optimizer.variables]
     state = {"epoch": 0, "best": math.inf, "stale": 0, "scale": 1.0, "seconds": 0.0}
     checkpoint = folder / "checkpoint.npz"
     sample = next(batches((held or train)[:1], 8, np.random.default_rng(0), max_frames=8))
@@ -163,11 +175,11 @@ def main() -> None:
     elif options.start_from:
         runs.start_from(vae, options.start_from, "vae")
     else:
-        vae.start_from_mean(sample / 255.0)
+        begin(vae, train, sample)
     total = frame_count(train, options.max_frames)
     print(
         f"vae: {total:,} frames of {len(train)} episodes an epoch, {len(held)} episodes held out, "
-        f"{vae.count_params():,} parameters, {policy}"
+        f"{vae.count_params():,} parameters, {precision(options.precision)}"
         + (f"; goes on at epoch {state['epoch'] + 1}" if state["epoch"] else "")
     )
     metrics = runs.Metrics(folder, "epoch", start=state["epoch"] + 1)
