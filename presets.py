@@ -112,13 +112,27 @@ TAKECOVER = {
     "small": {
         "record": {"episodes": 1000},
         "vae": {
-            "learning_rate": 7e-4,
+            "learning_rate": 1e-3,
             "final_learning_rate": 5e-5,
-            "epochs": 4,
+            "recon_weight": 5.0,
+            "epochs": 5,
             "max_frames": 100,
         },
-        "rnn": {"steps": 2000, "sequence_length": 200, "batch_size": 64, "decay": 0.9985},
-        "controller": {"eval_episodes": 256, "eval_every": 10, "hours": 2.0},
+        "rnn": {
+            "steps": 1600,
+            "sequence_length": 200,
+            "batch_size": 64,
+            "learning_rate": 2e-3,
+            "decay": 0.9985,
+        },
+        "controller": {
+            "done_threshold": 0.0,
+            "episodes": 4,
+            "common_seeds": True,
+            "eval_episodes": 64,
+            "eval_every": 10,
+            "hours": 2.0,
+        },
     },
     "toy": {
         "record": {"episodes": 12, "max_steps": 60},
@@ -154,8 +168,8 @@ BINPACKING = {
             "epochs": 3,
             "max_frames": 200,
         },
-        "rnn": {"steps": 2000, "sequence_length": 100, "decay": 0.9985},
-        "controller": {"episodes": 4, "eval_episodes": 64, "eval_every": 10, "hours": 1.0},
+        "rnn": {"steps": 600, "sequence_length": 100, "learning_rate": 2e-3, "decay": 0.993},
+        "controller": {"episodes": 4, "eval_episodes": 64, "eval_every": 10, "hours": 0.3},
     },
     "toy": {
         "record": {"episodes": 4, "max_steps": 60},
