@@ -83,7 +83,7 @@ class Dream:
         state = self.rnn.step(z, action, state)
         prediction = self.rnn.predict_from(state[0])
         nothing = tf.zeros(tf.shape(z)[:1])
-        reward, logit, logits = prediction.reward, prediction.done, prediction.valid
+        reward, logit = prediction.reward, prediction.done
         reward = nothing + self.living_reward if reward is None else reward
         ended = nothing > 0
         if logit is not None:
@@ -91,11 +91,11 @@ class Dream:
                 ended = tf.sigmoid(logit) > self.done_threshold
             else:  # the odds that M learned are those of its weighted examples
                 ended = tf.sigmoid(logit - self.odds) > to_uniform(noise[:, -1])
-        valid = tf.zeros((tf.shape(z)[0], 0), tf.bool)
-        if logits is not None:
-            valid = (logits > 0) | (logits == tf.reduce_max(logits, -1, keepdims=True))
         noise = noise[:, self.rnn.action_size : -1]
         z = mdn_sample(prediction.parts, self.temperature, noise, self.rnn.joint)
+        valid, logits = tf.zeros((tf.shape(z)[0], 0), tf.bool), self.rnn.valid(z, state[0])
+        if logits is not None:
+            valid = (logits > 0) | (logits == tf.reduce_max(logits, -1, keepdims=True))
         return z, state, reward, ended, valid
 
     def make_chunk(self, policy: Policy) -> Callable:

@@ -43,7 +43,8 @@ def measure(rnn, series: Series, rows: np.ndarray, warmup: int, steps: list[int]
 
     Returns:
         For each k a dict of: `z`, root mean squared error over the standard deviation of z;
-        `reward`, the same; `valid`, share of wrong valid actions, and `valid_guess`.
+        `reward`, the same; `valid`, share of wrong valid actions of the true z, with M's memory of
+        the dream, and `valid_guess`.
     """
     from rnn.pictures import imagine
 
@@ -60,7 +61,8 @@ def measure(rnn, series: Series, rows: np.ndarray, warmup: int, steps: list[int]
             row["reward"] = np.sqrt((error**2).mean()) / series.reward.std()
         if rnn.mask_head:
             mostly = series.mask.mean(0) > 0.5
-            row["valid"] = ((dream.valid[:, k - 1] > 0) != series.mask[at]).mean()
+            told = rnn.valid(truth, dream.hidden[:, k - 1]).numpy() > 0
+            row["valid"] = (told != series.mask[at]).mean()
             row["valid_guess"] = (mostly != series.mask[at]).mean()
         out[k] = {name: round(float(value), 4) for name, value in row.items()}
     return out

@@ -1,8 +1,8 @@
 """The memory model M: an LSTM with a mixture density head (World Models, appendix A.2).
 
 Input z_t and a_t; output the distribution of z_{t+1} and, if asked for, reward r_t, the logit that
-the episode ends with step t, and logits of which actions are valid at t + 1. 422,368 parameters at
-Z = 32, A = 3, 256 units, 5 mixtures.
+the episode ends with step t; and, of z_{t+1} and what M knew before it, which actions are valid
+there. 422,368 parameters at Z = 32, A = 3, 256 units, 5 mixtures.
 
 In shapes, B is the batch, T time, Z the latent size, A the action's, H the units, K the mixtures.
 """
@@ -31,7 +31,7 @@ class Prediction(NamedTuple):
     parts: Parts  # of the next z, see rnn/mdn.py
     reward: tf.Tensor | None  # (B, ...), in the game's units
     done: tf.Tensor | None  # (B, ...) logit
-    valid: tf.Tensor | None  # (B, ..., A) logits
+    hidden: tf.Tensor  # (B, ..., H), the LSTM's output that this was read from
 
 
 class MDNRNN(keras.Model):
@@ -57,10 +57,12 @@ class MDNRNN(keras.Model):
         self.reward_head, self.done_head, self.mask_head = reward_head, done_head, mask_head
         self.reward_scale = reward_scale
         self.lstm = layers.LSTM(hidden_size, return_sequences=True, return_state=True)
-        size = mdn_size(z_size, mixtures, joint) + reward_head + done_head + mask_head * action_size
-        self.head = layers.Dense(size)
+        self.head = layers.Dense(mdn_size(z_size, mixtures, joint) + reward_head + done_head)
         self.lstm.build((None, None, z_size + action_size + stream))
         self.head.build((None, hidden_size))
+        if mask_head:
+            self.valid_head = layers.Dense(action_size)
+            self.valid_head.build((None, z_size + hidden_size))
         self.built = True
 
     def zero_state(self, batch: int) -> State:
@@ -104,8 +106,11 @@ class MDNRNN(keras.Model):
         parts = mdn_parts(raw[..., :size], self.z_size, self.mixtures, self.joint)
         reward = raw[..., size] * self.reward_scale if self.reward_head else None
         done = raw[..., size + self.reward_head] if self.done_head else None
-        valid = raw[..., -self.action_size :] if self.mask_head else None
-        return Prediction(parts, reward, done, valid)
+        return Prediction(parts, reward, done, hidden)
+
+    def valid(self, z: tf.Tensor, h: tf.Tensor) -> tf.Tensor | None:
+        """Logits of the actions valid at z_{t+1} (B, ..., Z), with h_t: (B, ..., A)."""
+        return self.valid_head(tf.concat([z, h], -1)) if self.mask_head else None
 
 
 def masked_mean(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -138,7 +143,8 @@ def losses_of(
         )
         out["done"] = masked_mean(weighted, mask)
     if model.mask_head:
-        crosses = tf.nn.sigmoid_cross_entropy_with_logits(batch["valid"], prediction.valid)
+        logits = model.valid(z[:, 1:], prediction.hidden)
+        crosses = tf.nn.sigmoid_cross_entropy_with_logits(batch["valid"], logits)
         out["valid"] = masked_mean(tf.reduce_mean(crosses, -1), mask)
     return {"loss": tf.add_n(list(out.values()))} | out
 

@@ -23,7 +23,7 @@ class Imagined(NamedTuple):
 
     z: np.ndarray  # (B, n, Z)
     reward: np.ndarray | None  # (B, n), of the step to that z
-    valid: np.ndarray | None  # (B, n, A) logits, of the actions there
+    hidden: np.ndarray  # (B, n, H), what M knew before it
 
 
 def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: float) -> Imagined:
@@ -46,7 +46,7 @@ def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: fl
         said = rnn.predict_from(state[0])
         now = mdn_sample(said.parts, temperature, rng.standard_normal(size, np.float32), rnn.joint)
         if t + 1 >= warmup:
-            dream.append((now, said.reward, said.valid))
+            dream.append((now, said.reward, state[0]))
     columns = zip(*dream, strict=True)
     return Imagined(*(None if c[0] is None else np.stack(c, 1) for c in columns))
 

@@ -289,9 +289,9 @@ def test_a_dream_depends_on_its_seed_alone_and_ends_when_m_says_so():
 
 def test_a_dreams_mask_is_what_m_predicts():
     model = MDNRNN(3, 4, 8, mask_head=True)
-    bias = model.head.bias.numpy()
+    bias = model.valid_head.bias.numpy()
     bias[-4:] = -50, 50, -50, -50
-    model.head.bias.assign(bias)
+    model.valid_head.bias.assign(bias)
     seen = []
 
     def policy(z, h, c, valid, noise, params):
