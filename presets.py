@@ -119,7 +119,7 @@ TAKECOVER = {
             "max_frames": 100,
         },
         "rnn": {
-            "steps": 1600,
+            "steps": 1000,
             "sequence_length": 200,
             "batch_size": 64,
             "learning_rate": 2e-3,
@@ -165,11 +165,11 @@ BINPACKING = {
         "vae": {
             "learning_rate": 2e-4,
             "final_learning_rate": 2e-5,
-            "epochs": 3,
+            "epochs": 2,
             "max_frames": 200,
         },
-        "rnn": {"steps": 600, "sequence_length": 100, "learning_rate": 2e-3, "decay": 0.993},
-        "controller": {"episodes": 4, "eval_episodes": 64, "eval_every": 10, "hours": 0.3},
+        "rnn": {"steps": 600, "sequence_length": 100, "learning_rate": 3e-3, "decay": 0.994},
+        "controller": {"episodes": 4, "eval_episodes": 64, "eval_every": 10, "hours": 0.2},
     },
     "toy": {
         "record": {"episodes": 4, "max_steps": 60},

@@ -25,9 +25,9 @@ def whitened_components(x: np.ndarray, count: int) -> np.ndarray:
     """
     x = x - x.mean(0)
     _, vectors = np.linalg.eigh(x @ x.T)  # ascending; N is smaller than D
-    count, rank = min(count, len(x) - 1), count
-    scores = vectors[:, ::-1][:, :count] * np.sqrt(len(x))
-    return np.pad(scores, ((0, 0), (0, rank - count)))
+    exist = min(count, len(x) - 1)
+    scores = vectors[:, ::-1][:, :exist] * np.sqrt(len(x))
+    return np.pad(scores, ((0, 0), (0, count - exist)))
 
 
 def start(vae, frames: np.ndarray) -> None:

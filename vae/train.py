@@ -38,12 +38,11 @@ def make_steps(vae, optimizer, options: config.VAE):
         if flip:
             coin = tf.random.stateless_uniform((tf.shape(x)[0], 1, 1, 1), seed=seed + 1)
             x = tf.where(coin < 0.5, x[:, :, ::-1], x)
-        x = vae.standard(x)
-        mu, logvar = tf.split(vae.encoder(x), 2, axis=-1)
+        mu, logvar = vae.encode(x)
         z = reparameterize(mu, logvar, tf.random.stateless_normal(tf.shape(mu), seed=seed))
         raw_kl = tf.reduce_mean(kl_divergence(mu, logvar))
         weights = (options.kl_tolerance, options.recon_weight)
-        return *vae_loss(x, vae.decoder(z), mu, logvar, *weights), raw_kl
+        return *vae_loss(vae.standard(x), vae.decoder(z), mu, logvar, *weights), raw_kl
 
     signature = [tf.TensorSpec((None, 64, 64, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)]
 
