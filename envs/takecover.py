@@ -8,6 +8,8 @@ as `VizdoomTakeCover-v1` does (official scores), `fast` 160x120, three times as 
 
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 from gymnasium.utils import seeding
@@ -54,6 +56,8 @@ class Games:
     mask = None
 
     def __init__(self, n: int, engine: str = "fast", max_steps: int = MAX_STEPS):
+        # Each game makes this folder when it finds none, and dies if another was quicker.
+        os.makedirs("_vizdoom", exist_ok=True)
         self.games = [make(engine) for _ in range(n)]
         for game in self.games:
             game.init()
