@@ -121,7 +121,6 @@ class RNN:
     start_from: str = opt("", "run whose M to start from (default: random weights)", name="from")
     mixtures: int = opt(5, "Gaussians in a mixture", low=1)
     joint: bool = opt(False, "one mixture over all of z (ctallec), not one for each dimension")
-    delta: bool = opt(False, "the mixtures' means are steps from z_t instead of z_{t+1} itself")
     reward_head: bool = opt(False, "also predict the reward")
     reward_scale: float = opt(1.0, "M predicts the reward divided by this", low=1e-6)
     done_head: bool = opt(False, "also predict the end of the episode")

@@ -44,7 +44,6 @@ class MDNRNN(keras.Model):
         hidden_size: int = 256,
         mixtures: int = 5,
         joint: bool = False,
-        delta: bool = False,
         reward_head: bool = False,
         reward_scale: float = 1.0,
         done_head: bool = False,
@@ -54,7 +53,7 @@ class MDNRNN(keras.Model):
     ):
         super().__init__(**kwargs)
         self.z_size, self.action_size, self.hidden_size = z_size, action_size, hidden_size
-        self.mixtures, self.joint, self.delta, self.stream = mixtures, joint, delta, stream
+        self.mixtures, self.joint, self.stream = mixtures, joint, stream
         self.reward_head, self.done_head, self.mask_head = reward_head, done_head, mask_head
         self.reward_scale = reward_scale
         self.lstm = layers.LSTM(hidden_size, return_sequences=True, return_state=True)
@@ -89,7 +88,7 @@ class MDNRNN(keras.Model):
         parts = [z, action, restart[..., None]] if self.stream else [z, action]
         keep = 1 - restart if self.stream else None
         hidden, h, c = lstm_sequence(tf.concat(parts, -1), *state, *weights, keep)
-        return self.predict_from(hidden, z), (h, c)
+        return self.predict_from(hidden), (h, c)
 
     def step(self, z: tf.Tensor, action: tf.Tensor, state: State) -> State:
         """Move on by one step: z (B, Z), action (B, A), state (h, c) of (B, H) each."""
@@ -100,14 +99,11 @@ class MDNRNN(keras.Model):
         _, (h, c) = self.lstm.cell(tf.concat(parts, -1), list(state))
         return h, c
 
-    def predict_from(self, hidden: tf.Tensor, z: tf.Tensor) -> Prediction:
-        """Read the heads at the LSTM's outputs (B, ..., H) for inputs z (B, ..., Z)."""
+    def predict_from(self, hidden: tf.Tensor) -> Prediction:
+        """Read the heads at LSTM outputs (B, ..., H)."""
         raw = self.head(hidden)
         size = mdn_size(self.z_size, self.mixtures, self.joint)
         parts = mdn_parts(raw[..., :size], self.z_size, self.mixtures, self.joint)
-        if self.delta:
-            logits, mean, logstd = parts
-            parts = logits, mean + (z[..., None, :] if self.joint else z[..., None]), logstd
         reward = raw[..., size] * self.reward_scale if self.reward_head else None
         done = raw[..., size + self.reward_head] if self.done_head else None
         return Prediction(parts, reward, done, hidden)
@@ -161,7 +157,6 @@ def make_rnn(z_size: int, action_size: int, options: config.RNN) -> MDNRNN:
         options.hidden_size,
         options.mixtures,
         options.joint,
-        options.delta,
         options.reward_head,
         options.reward_scale,
         options.done_head,

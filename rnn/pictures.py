@@ -43,7 +43,7 @@ def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: fl
     for t in range(z.shape[1] - 1):
         now = tf.constant(z[:, t]) if t < warmup else now
         state = rnn.step(now, tf.constant(action[:, t]), state)
-        said = rnn.predict_from(state[0], now)
+        said = rnn.predict_from(state[0])
         now = mdn_sample(said.parts, temperature, rng.standard_normal(size, np.float32), rnn.joint)
         if t + 1 >= warmup:
             dream.append((now, said.reward, state[0]))
