@@ -130,6 +130,11 @@ class RNN:
         "all episodes are one stream: the state is carried from window to window and zeroed at "
         "restarts, which M is told (the original's Doom)",
     )
+    head_units: int = opt(
+        0,
+        "ReLU units of h_t, z_t and a_t that the heads read beside h_t and z_t (0: they read h_t "
+        "alone, the paper's)",
+    )
     done_weight: float = opt(10.0, "weight of the rare positive examples of the done head")
     steps: int = opt(4000, "training steps", grow=True, low=1)
     batch_size: int = opt(100, "sequences in a batch", low=1)

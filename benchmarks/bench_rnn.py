@@ -36,10 +36,10 @@ def our_step(data: dict, keras_lstm: bool):
     from rnn.train import make_steps
 
     class WithKerasLSTM(MDNRNN):
-        def unroll(self, z, action, state):
+        def unroll(self, z, action, restart, state):
             x = tf.concat([z, action], -1)
             hidden, h, c = self.lstm(x, initial_state=list(state))
-            return self.predict_from(hidden), (h, c)
+            return self.predict_from(hidden, z, action), (h, c)
 
     model = (WithKerasLSTM if keras_lstm else MDNRNN)()
     optimizer = keras.optimizers.Adam(1e-3, clipvalue=1.0)

@@ -81,7 +81,7 @@ class Dream:
         """One step of n dreams: next z, state, reward (n,), whether M says it ended (n,), and the
         actions valid next (n, A or 0): the likeliest always is."""
         state = self.rnn.step(z, action, state)
-        prediction = self.rnn.predict_from(state[0])
+        prediction = self.rnn.predict_from(state[0], z, action)
         nothing = tf.zeros(tf.shape(z)[:1])
         reward, logit = prediction.reward, prediction.done
         reward = nothing + self.living_reward if reward is None else reward

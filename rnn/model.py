@@ -49,6 +49,7 @@ class MDNRNN(keras.Model):
         done_head: bool = False,
         mask_head: bool = False,
         stream: bool = False,
+        head_units: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -59,7 +60,12 @@ class MDNRNN(keras.Model):
         self.lstm = layers.LSTM(hidden_size, return_sequences=True, return_state=True)
         self.head = layers.Dense(mdn_size(z_size, mixtures, joint) + reward_head + done_head)
         self.lstm.build((None, None, z_size + action_size + stream))
-        self.head.build((None, hidden_size))
+        self.between = None
+        if head_units:
+            self.between = layers.Dense(head_units, activation="relu")
+            self.between.build((None, hidden_size + z_size + action_size))
+        extra = z_size + head_units if head_units else 0
+        self.head.build((None, hidden_size + extra))
         if mask_head:
             self.valid_head = layers.Dense(action_size)
             self.valid_head.build((None, z_size + hidden_size))
@@ -88,7 +94,7 @@ class MDNRNN(keras.Model):
         parts = [z, action, restart[..., None]] if self.stream else [z, action]
         keep = 1 - restart if self.stream else None
         hidden, h, c = lstm_sequence(tf.concat(parts, -1), *state, *weights, keep)
-        return self.predict_from(hidden), (h, c)
+        return self.predict_from(hidden, z, action), (h, c)
 
     def step(self, z: tf.Tensor, action: tf.Tensor, state: State) -> State:
         """Move on by one step: z (B, Z), action (B, A), state (h, c) of (B, H) each."""
@@ -99,14 +105,21 @@ class MDNRNN(keras.Model):
         _, (h, c) = self.lstm.cell(tf.concat(parts, -1), list(state))
         return h, c
 
-    def predict_from(self, hidden: tf.Tensor) -> Prediction:
-        """Read the heads at LSTM outputs (B, ..., H)."""
-        raw = self.head(hidden)
+    def predict_from(self, hidden: tf.Tensor, z: tf.Tensor, action: tf.Tensor) -> Prediction:
+        """Read the heads at the LSTM's outputs (B, ..., H) for z (B, ..., Z), a (B, ..., A)."""
+        raw = self.head(self.features(hidden, z, action))
         size = mdn_size(self.z_size, self.mixtures, self.joint)
         parts = mdn_parts(raw[..., :size], self.z_size, self.mixtures, self.joint)
         reward = raw[..., size] * self.reward_scale if self.reward_head else None
         done = raw[..., size + self.reward_head] if self.done_head else None
         return Prediction(parts, reward, done, hidden)
+
+    def features(self, hidden: tf.Tensor, z: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+        """What the heads read: h and, with `head_units`, z_t and ReLU units of h, z_t and a_t."""
+        if self.between is None:
+            return hidden
+        units = self.between(tf.concat([hidden, z, action], -1))
+        return tf.concat([hidden, z, units], -1)
 
     def valid(self, z: tf.Tensor, h: tf.Tensor) -> tf.Tensor | None:
         """Logits of the actions valid at z_{t+1} (B, ..., Z), with h_t: (B, ..., A)."""
@@ -162,6 +175,7 @@ def make_rnn(z_size: int, action_size: int, options: config.RNN) -> MDNRNN:
         options.done_head,
         options.mask_head,
         options.stream,
+        options.head_units,
     )
 
 

@@ -42,8 +42,9 @@ def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: fl
     dream, now = [], tf.constant(z[:, 0])
     for t in range(z.shape[1] - 1):
         now = tf.constant(z[:, t]) if t < warmup else now
-        state = rnn.step(now, tf.constant(action[:, t]), state)
-        said = rnn.predict_from(state[0])
+        played = tf.constant(action[:, t])
+        state = rnn.step(now, played, state)
+        said = rnn.predict_from(state[0], now, played)
         now = mdn_sample(said.parts, temperature, rng.standard_normal(size, np.float32), rnn.joint)
         if t + 1 >= warmup:
             dream.append((now, said.reward, state[0]))

@@ -139,15 +139,17 @@ def test_mask_hides_what_follows_a_short_episode():
     np.testing.assert_allclose(rnn_losses(model, batch, 10.0)["loss"], before, rtol=1e-6)
 
 
-def test_stepping_is_unrolling():
-    model = MDNRNN(3, 2, 8)
+@pytest.mark.parametrize("head_units", [0, 5])
+def test_stepping_is_unrolling(head_units):
+    model = MDNRNN(3, 2, 8, head_units=head_units)
     rng = np.random.default_rng(0)
     z, a = rng.normal(size=(4, 6, 3)).astype("f"), rng.normal(size=(4, 6, 2)).astype("f")
     want = model(z, a).parts[1]
     state = model.zero_state(4)
     for t in range(6):
         state = model.step(z[:, t], a[:, t], state)
-        np.testing.assert_allclose(model.predict_from(state[0]).parts[1], want[:, t], atol=1e-5)
+        now = model.predict_from(state[0], z[:, t], a[:, t])
+        np.testing.assert_allclose(now.parts[1], want[:, t], atol=1e-5)
 
 
 def test_our_lstm_and_its_gradient_are_keras():
@@ -243,7 +245,9 @@ def test_a_stream_model_steps_as_it_unrolls():
         state = model.zero_state(1) if restart[0, t] else state
         state = model.step(z[:, t], a[:, t], state)
         np.testing.assert_allclose(
-            model.predict_from(state[0]).parts[1], want.parts[1][:, t], atol=1e-5
+            model.predict_from(state[0], z[:, t], a[:, t]).parts[1],
+            want.parts[1][:, t],
+            atol=1e-5,
         )
 
 

@@ -18,7 +18,7 @@ from keras import layers
 import config
 import runs
 
-CLIP = 4.0  # standard deviations; rarer pictures would outweigh all others
+CLIP = 10.0  # standard deviations
 
 
 def precision(wanted: str) -> str:
