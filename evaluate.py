@@ -195,7 +195,13 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
     )
     keys = window.keys if args.play else None
     dream = (
-        load_dream(path, cfg, temperature=args.temperature, max_steps=args.steps)
+        load_dream(
+            path,
+            cfg,
+            temperature=args.temperature,
+            max_steps=args.steps,
+            done_threshold=cfg.controller.done_threshold,
+        )
         if args.dream
         else None
     )
@@ -243,6 +249,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.episodes < 1:
         parser.error("--episodes must be at least 1")
+    if args.temperature is not None and args.temperature <= 0:
+        parser.error("--temperature must be above 0")
+    if args.steps is not None and args.steps < 1:
+        parser.error("--steps must be at least 1")
+    if args.dream and args.baselines:
+        parser.error("--baselines play the game, not the dream")
     if args.video and (args.render or args.play):
         parser.error("--video writes a file and --render and --play open a window: choose one")
     return args

@@ -107,9 +107,14 @@ def restore(folder: Path, optimizer, state: dict) -> dict:
         raise runs.RunError(f"{file} is of another optimiser ({error}); delete it") from None
     judged = state["judged_by"]
     state = {k: data[k].item() if data[k].ndim == 0 else data[k] for k in state}
-    if tuple(state["judged_by"]) != judged:  # other evaluations cannot be compared with its best
+    if tuple(state["judged_by"]) != judged:
         state |= {"best": -math.inf, "judged_by": judged}
     return state
+
+
+def judged_by(options: config.Controller) -> tuple:
+    """What scores of evaluations depend on; others cannot be compared with the best one."""
+    return options.max_steps, options.eval_episodes, options.temperature, options.done_threshold
 
 
 def check_size(params: np.ndarray, count: int, source: Path) -> np.ndarray:
@@ -203,7 +208,7 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
             "last": 0.0,
             "evaluated": 0,
             "max_steps": options.max_steps,
-            "judged_by": (options.max_steps, options.eval_episodes),
+            "judged_by": judged_by(options),
         },
     )
     if not options.cap_time:
@@ -268,11 +273,18 @@ def check_models(path: Path, cfg: config.Config) -> None:
 
 
 def check_dream(path: Path, cfg: config.Config) -> None:
-    """Refuse a dream that pays nothing."""
-    if not cfg.rnn.reward_head and not envs.load(cfg.game).LIVING_REWARD:
+    """Refuse a dream that is not a game: M lacks a head for reward, end or valid actions."""
+    game, head = envs.load(cfg.game), ""
+    if not cfg.rnn.reward_head and not game.LIVING_REWARD:
+        head, why = "--reward-head --done-head", "pays no reward"
+    elif game.LIVING_REWARD and not cfg.rnn.reward_head and not cfg.rnn.done_head:
+        head, why = "--done-head", "pays for every step and never ends"
+    elif game.DISCRETE and game.Games(1).mask is not None and not cfg.rnn.mask_head:
+        head, why = "--mask-head", "does not know which actions are valid"
+    if head:
         raise runs.RunError(
-            f"the dream of {path} pays no reward: its M has no head for it; train it with "
-            f"`{runs.command(path, 'rnn')} --reward-head --done-head` in another --run"
+            f"the dream of {path} {why}: its M has no head for it; train it with "
+            f"`{runs.command(path, 'rnn')} {head}` in another --run"
         )
 
 

@@ -80,10 +80,13 @@ def play_round(path: Path, before: Path | None, k: int, cfg: config.Config) -> d
     more = words_of(options, config.preset(game, cfg.preset).controller)
     workers.script("train.py", *words, *more, "--rounds", "1", *go_on)
     engine = envs.load(game).ENGINES[0]
-    episodes = str(options.eval_episodes)
-    workers.script("evaluate.py", str(path), "--engine", engine, "--episodes", episodes)
     name = "result.json" if engine == envs.load(game).OFFICIAL else f"result-{engine}.json"
-    result = json.loads((path / name).read_text())
+    result = json.loads((path / name).read_text()) if (path / name).exists() else {}
+    controller = runs.fingerprint(path / "controller" / "controller.npz")
+    if (result.get("controller"), result.get("episodes")) != (controller, options.eval_episodes):
+        episodes = str(options.eval_episodes)
+        workers.script("evaluate.py", str(path), "--engine", engine, "--episodes", episodes)
+        result = json.loads((path / name).read_text())
     dreamt = runs.read_npz(path / "controller" / "controller.npz")["score"]
     return {
         "round": k,
@@ -111,7 +114,13 @@ def plot(rows: list[dict]):
 
 
 def play_rounds(run: str, cfg: config.Config) -> None:
-    """Play all rounds of a run; those that are done are only checked."""
+    """Play all rounds of a run; those that are done are only checked.
+
+    Raises:
+        RunError: `--models` or `--from`: every round makes its own V, M and C of the round before.
+    """
+    if cfg.controller.models or cfg.controller.start_from:
+        raise runs.RunError("--rounds makes its own V, M and C; leave out --models and --from")
     first = runs.folder(run)
     rows: list[dict] = []
     before = None

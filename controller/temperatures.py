@@ -5,22 +5,26 @@ at each temperature, its score there and in the genuine game, and a random polic
     python -m controller.temperatures log/takecover --temperatures 0.5 1.0 --generations 20
 
 Needs a run with V, M and series. Each controller is a run of its own, `<run>-t<temperature>`, made
-by train.py, which gets every other option as it is. Writes temperatures.json and temperatures.png
-to the run's folder. The same command goes on where it was stopped.
+by train.py with the run's options for its own controller; what else the command line says goes to
+train.py too. Writes temperatures.json and temperatures.png to the run's folder. The same command
+goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 
 import matplotlib
 
 import cli
+import config
 import runs
 import workers
 from controller.plot import save
+from controller.rounds import words_of
 
 # Score in the dream and in the game, mean and standard deviation (World Models, table 2).
 PAPER = {
@@ -33,16 +37,21 @@ PAPER = {
 }
 
 
-def run_row(run: Path, game: str, temperature: str, episodes: int, more: list[str]) -> dict:
+def run_row(
+    run: Path, cfg: config.Config, temperature: float, episodes: int, more: list[str]
+) -> dict:
     """Evolve at one temperature, score it in the dream and in the game; returns the table's row."""
-    path = run.with_name(f"{run.name}-t{temperature}")
-    words = (game, "--run", str(path), "--models", str(run), "--in", "dream")
-    workers.script("train.py", *words, "--temperature", temperature, *more)
+    path = run.with_name(f"{run.name}-t{temperature:g}")
+    wanted = dataclasses.replace(cfg.controller, world="dream", temperature=temperature)
+    options = words_of(wanted, config.preset(cfg.game, cfg.preset).controller)
+    words = (cfg.game, "--run", str(path), "--preset", cfg.preset, "--models", str(run))
+    workers.script("train.py", *words, *options, *more)
     play = ("evaluate.py", str(path), "--episodes", str(episodes))
     controller = runs.fingerprint(path / "controller" / "controller.npz")
     for file, words in (("result-dream.json", ("--dream",)), ("result.json", ("--baselines",))):
         was = json.loads((path / file).read_text()) if (path / file).exists() else {}
-        if (was.get("controller"), was.get("episodes")) != (controller, episodes):
+        same = (was.get("controller"), was.get("episodes")) == (controller, episodes)
+        if not same or ("--baselines" in words and "baselines" not in was):
             workers.script(*play, *words)
     dream = json.loads((path / "result-dream.json").read_text())
     real = json.loads((path / "result.json").read_text())
@@ -121,7 +130,7 @@ def main() -> None:
     rows = {}
     for temperature in args.temperatures:
         name = f"{temperature:g}"
-        rows[name] = run_row(run, cfg.game, name, args.episodes, more)
+        rows[name] = run_row(run, cfg, temperature, args.episodes, more)
         random = rows[name].pop("random")
         rows.pop("random", None)
         rows["random"] = {"dream": [None, None], "game": random}

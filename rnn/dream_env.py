@@ -35,7 +35,8 @@ class DreamVectorEnv(VectorEnv):
     Args:
         num_envs: n.
         run: a run with V, M and series: a name in log/, or a path.
-        temperature, max_steps, done_threshold: see rnn.dream.Dream.
+        temperature, max_steps, done_threshold: see rnn.dream.Dream; None: as the run's controller
+            dreams, and the game's longest episode.
         observation: z, zh or frame.
 
     A dream that ended starts anew at its next step (Gymnasium's NEXT_STEP).
@@ -51,22 +52,23 @@ class DreamVectorEnv(VectorEnv):
         self,
         num_envs: int = 1,
         run: str = "carracing",
-        temperature: float = 1.0,
-        max_steps: int = 1000,
-        done_threshold: float = 0.5,
+        temperature: float | None = None,
+        max_steps: int | None = None,
+        done_threshold: float | None = None,
         observation: str = "z",
         render_mode: str | None = None,
     ):
         if observation not in OBSERVATIONS:
             raise runs.RunError(f"unknown observation {observation!r}; choose from {OBSERVATIONS}")
         path, cfg = runs.find(run)
+        self.game, options = envs.load(cfg.game), cfg.controller
         self.num_envs, self.observation, self.render_mode = num_envs, observation, render_mode
         self.dream = load_dream(
             path,
             cfg,
-            temperature=temperature,
-            max_steps=max_steps,
-            done_threshold=done_threshold,
+            temperature=options.temperature if temperature is None else temperature,
+            max_steps=self.game.MAX_STEPS if max_steps is None else max_steps,
+            done_threshold=options.done_threshold if done_threshold is None else done_threshold,
         )
         self.vae = load_vae(path, cfg.vae, "float32")
         self.decode = tf.function(self.vae.decode)
@@ -76,7 +78,6 @@ class DreamVectorEnv(VectorEnv):
         else:
             space = gymnasium.spaces.Box(-np.inf, np.inf, (sizes[observation],), np.float32)
         self.single_observation_space = space
-        self.game = envs.load(cfg.game)
         self.single_action_space = (
             gymnasium.spaces.Discrete(self.game.ACTION_SIZE)
             if self.game.DISCRETE

@@ -19,8 +19,10 @@ import cli
 import config
 import runs
 import workers
-from series.data import Series, load_series, stream, windows
+from series.data import Series, Stream, load_series, windows
 from vae.data import read_ahead
+
+CHECKS = 100  # sequences of a validation, at most
 
 
 def make_steps(rnn, optimizer, carried: list, options: config.RNN):
@@ -65,11 +67,29 @@ def make_steps(rnn, optimizer, carried: list, options: config.RNN):
 def draw_batches(series: Series, episodes: np.ndarray, options: config.RNN, start: int):
     """Yield training batches from step `start` on; each depends on the seed and its step alone."""
     size = (options.batch_size, options.sequence_length)
+    stream = Stream(series, episodes, *size, (options.seed, 1)) if options.stream else None
     for step in range(start, options.steps):
-        if options.stream:
-            yield stream(series, episodes, *size, (options.seed, 1), step)
+        if stream:
+            yield stream.batch(step)
         else:
             yield windows(series, episodes, *size, np.random.default_rng([options.seed, step]))
+
+
+def held_out_batches(series: Series, held: np.ndarray, options: config.RNN) -> list[dict]:
+    """What M is validated on, each time the same.
+
+    A stream's M sees whole episodes, some side by side, of at most a hundred: the deaths that it is
+    to foresee are at their ends. Another sees at most a hundred sequences from anywhere.
+    """
+    rng = np.random.default_rng([options.seed, 1 << 31])
+    if not options.stream:
+        rows = min(CHECKS, 4 * len(held))
+        return [windows(series, held, rows, options.sequence_length, rng)]
+    held = rng.permutation(held)[:CHECKS]
+    held = held[np.argsort(series.length[held], kind="stable")]
+    parts = np.array_split(held, -(-len(held) // 10))
+    whole = int(series.length[held].max())
+    return [windows(series, part, len(part), whole, rng, anywhere=False) for part in parts]
 
 
 def learning_rate(options: config.RNN, step: int) -> float:
@@ -78,9 +98,10 @@ def learning_rate(options: config.RNN, step: int) -> float:
     return (options.learning_rate - low) * options.decay**step + low
 
 
-def mean(rows: list[dict]) -> dict[str, float]:
+def mean(rows: list[dict], weights: list[float] | None = None) -> dict[str, float]:
     """Mean of each loss."""
-    return {k: round(float(np.mean([row[k] for row in rows])), 5) for k in rows[0]}
+    columns = {k: [row[k] for row in rows] for k in rows[0]}
+    return {k: round(float(np.average(v, weights=weights)), 5) for k, v in columns.items()}
 
 
 def check_picture(options: config.RNN, longest: int) -> None:
@@ -154,9 +175,8 @@ def main() -> None:
     )
     metrics = runs.Metrics(folder, "step", start=state["step"] + 1)
     train_step, validate_step = make_steps(rnn, optimizer, carried, options)
-    rng = np.random.default_rng([options.seed, 1 << 31])
-    rows = min(options.batch_size, len(held) * 4)
-    check = windows(series, held, rows, options.sequence_length, rng, not options.stream)
+    check = held_out_batches(series, held, options)
+    weights = [float(batch["mask"].sum()) for batch in check]
     progress = workers.Progress(options.steps, "steps", done=state["step"])
     losses, start, seen = [], time.monotonic(), 0
     for batch in read_ahead(draw_batches(series, train, options, state["step"]), size=2):
@@ -171,7 +191,8 @@ def main() -> None:
         if step % options.validate_every and step < options.steps:
             continue
         seconds = time.monotonic() - start
-        val = mean([{k: float(v) for k, v in validate_step(check).items()}])
+        rows = [{k: float(v) for k, v in validate_step(batch).items()} for batch in check]
+        val = mean(rows, weights)
         if not math.isfinite(val["loss"]):
             raise diverged(val["loss"], step)
         better = val["loss"] < state["best"]

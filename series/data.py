@@ -113,50 +113,62 @@ def draw(
     }
 
 
-def stream_length(series: Series, episodes: np.ndarray, batch_size: int, length: int) -> int:
-    """Windows of an epoch of `stream`."""
-    return (int((series.length[episodes] + 1).sum()) // batch_size - 1) // length
-
-
-def stream(
-    series: Series, episodes: np.ndarray, batch_size: int, length: int, seed: tuple, step: int
-) -> dict[str, np.ndarray]:
-    """The batch of training step `step` if all episodes are one stream (the original's Doom).
+class Stream:
+    """All episodes as one stream (the original's Doom).
 
     In every epoch the episodes are shuffled, joined end to end and cut into `batch_size` lanes,
     which are walked through in windows of `length` steps; M carries its state from one to the next.
 
-    Returns:
-        As `windows`, and `restart` (B, L): 1 at the first step of an episode, where M's state is to
-        be zero; `fresh` (): 1 if the lanes begin, and nothing is carried. The step from the last
-        observation of an episode to the first of the next is masked.
+    Args:
+        seed: of the order and of the latents.
 
     Raises:
         RunError: too few episodes for a single window.
     """
-    count = stream_length(series, episodes, batch_size, length)
-    if count < 1:
-        raise runs.RunError(
-            f"{len(episodes)} episodes do not fill {batch_size} lanes of {length} steps; lower "
-            "--batch-size or --sequence-length"
-        )
-    epoch, window = divmod(step, count)
-    order = np.random.default_rng([*seed, epoch]).permutation(episodes)
-    rows = np.concatenate([series.offset[i] + np.arange(series.length[i] + 1) for i in order])
-    lanes = rows[: len(rows) // batch_size * batch_size].reshape(batch_size, -1)
-    rows = lanes[:, window * length : (window + 1) * length + 1]
-    now = rows[:, :-1]
-    firsts = np.zeros(len(series.mu), bool)
-    firsts[series.offset] = True
-    lasts = np.zeros(len(series.mu), bool)
-    lasts[series.offset + series.length] = True
-    ends = np.zeros(len(series.mu), np.float32)
-    ends[series.offset + series.length - 1] = series.terminated
-    batch = draw(
-        series, rows, 1 - lasts[now].astype(np.float32), np.random.default_rng([*seed, step])
-    )
-    return batch | {
-        "done": ends[now],
-        "restart": firsts[now].astype(np.float32),
-        "fresh": np.float32(window == 0),
-    }
+
+    def __init__(
+        self, series: Series, episodes: np.ndarray, batch_size: int, length: int, seed: tuple
+    ):
+        self.series, self.episodes, self.seed = series, episodes, seed
+        self.batch_size, self.length = batch_size, length
+        self.count = (int((series.length[episodes] + 1).sum()) // batch_size - 1) // length
+        if self.count < 1:
+            raise runs.RunError(
+                f"{len(episodes)} episodes do not fill {batch_size} lanes of {length} steps; lower "
+                "--batch-size or --sequence-length"
+            )
+        self.firsts, self.lasts = np.zeros((2, len(series.mu)), np.float32)
+        self.firsts[series.offset] = 1
+        self.lasts[series.offset + series.length] = 1
+        self.ends = np.zeros(len(series.mu), np.float32)
+        self.ends[series.offset + series.length - 1] = series.terminated
+        self.epoch = -1
+
+    def begin(self, epoch: int) -> None:
+        """Lay out an epoch's lanes."""
+        series = self.series
+        order = np.random.default_rng([*self.seed, epoch]).permutation(self.episodes)
+        rows = np.concatenate([series.offset[i] + np.arange(series.length[i] + 1) for i in order])
+        self.lanes = rows[: len(rows) // self.batch_size * self.batch_size]
+        self.lanes = self.lanes.reshape(self.batch_size, -1)
+        self.epoch = epoch
+
+    def batch(self, step: int) -> dict[str, np.ndarray]:
+        """The batch of a training step.
+
+        Returns:
+            As `windows`, and `restart` (B, L): 1 at the first step of an episode, where M's state
+            is to be zero; `fresh` (): 1 if the lanes begin, and nothing is carried. The step from
+            the last observation of an episode to the first of the next is masked.
+        """
+        epoch, window = divmod(step, self.count)
+        if epoch != self.epoch:
+            self.begin(epoch)
+        rows = self.lanes[:, window * self.length : (window + 1) * self.length + 1]
+        now = rows[:, :-1]
+        rng = np.random.default_rng([*self.seed, step])
+        return draw(self.series, rows, 1 - self.lasts[now], rng) | {
+            "done": self.ends[now],
+            "restart": self.firsts[now],
+            "fresh": np.float32(window == 0),
+        }

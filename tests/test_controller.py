@@ -17,7 +17,7 @@ from controller.agent import Agent, choose, control, features, load_agent, squas
 from controller.model import Shape, count_params, load_controller, shape_of
 from controller.plot import history
 from controller.rollout import padded, rollout
-from envs import carracing
+from envs import binpacking, carracing
 from envs.scaling import see
 from rnn.dream import load_dream
 from rnn.model import MDNRNN
@@ -108,6 +108,26 @@ def test_a_rollout_is_the_same_alone_and_in_a_batch(inputs):
             total += reward
         np.testing.assert_allclose(got.returns[j], total, atol=0.02)
         assert got.lengths[j] == 12
+
+
+@pytest.mark.parametrize("greedy", [False, True])
+def test_play_never_breaks_the_mask(greedy):
+    """Bin packing with any controller: no item is ever lost, and each is where C put it."""
+    tf.keras.utils.set_random_seed(0)
+    options = config.Controller(inputs="zh", rectify=True, greedy=greedy)
+    agent = Agent(ConvVAE(4), MDNRNN(4, 30, 8), options, "binpacking")
+    games = binpacking.Games(3, "numpy", 60)
+    placed, place = [], games.bins.place
+
+    def watched(rows, levels):
+        assert games.bins.valid()[rows, levels].all()
+        placed.append(len(rows))
+        return place(rows, levels)
+
+    games.bins.place = watched
+    params = np.random.default_rng(1).normal(size=(5, agent.num_params)).astype(np.float32)
+    out = rollout(agent, games, params, np.arange(5))
+    assert sum(placed) == 5 * 60 and (out.lengths == 60).all() and (out.returns < 0).all()
 
 
 def test_z_mode_mean_ignores_the_noise():

@@ -131,22 +131,25 @@ def test_an_invalid_action_costs_and_loses_the_item():
     np.testing.assert_array_equal(games.bins.counts, before)
 
 
-def play_variant(variant, seed, choose, steps=300):
-    """Rewards, and whether the game ended early, of a vector environment's ten games."""
-    env = BinPackingVectorEnv(10, None if variant == "pixels" else "bounded", variant)
+def play_variant(variant, seed, choose):
+    """Play whole episodes, and begin the next: returns and penalties, (n,) each, and the waste."""
+    n, items = (100, "pixels") if variant == "pixels" else (2000, "bounded")
+    env = BinPackingVectorEnv(n, items, variant)
     env.reset(seed=seed)
-    bins, rng, total, lost = env.bins, np.random.default_rng(seed), np.zeros(10), 0
-    for _ in range(steps):
+    bins, rng, total, lost = env.bins, np.random.default_rng(seed), np.zeros(n), np.zeros(n)
+    for step in range(bins.items.horizon):
         before = bins.counts.copy()
-        action = choose(rng, env, bins)
-        _, reward, ended, cut, info = env.step(action)
+        _, reward, ended, cut, info = env.step(choose(rng, env, bins))
         np.testing.assert_array_equal(info["action_mask"], bins.valid())
-        assert not cut.any() and not ended.any()
+        assert not cut.any() and (ended == (step + 1 == bins.items.horizon)).all()
         total += reward
         same = (bins.counts == before).all(1)
         assert (reward[same] < -90).all() and (reward[~same] > -30).all()
         lost += np.where(same, -reward, 0)
-    return total, lost, bins
+    waste = bins.waste()
+    _, reward, ended, _, _ = env.step(choose(rng, env, bins))
+    assert not reward.any() and not ended.any() and not bins.counts.any() and not bins.time.any()
+    return total, lost, waste
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -155,11 +158,11 @@ def test_returns_of_every_variant_are_minus_the_waste(variant):
         if not variant:  # the base game would end
             return RULES["random"](bins, rng)
         if variant == "continuous":
-            return rng.random((10, 1), np.float32)
-        return rng.integers(env.single_action_space.n, size=10)
+            return rng.random((env.num_envs, 1), np.float32)
+        return rng.integers(env.single_action_space.n, size=env.num_envs)
 
-    total, lost, bins = play_variant(variant, 3, any_action)
-    np.testing.assert_array_equal(total + lost, -bins.waste())
+    total, lost, waste = play_variant(variant, 3, any_action)
+    np.testing.assert_array_equal(total + lost, -waste)
     assert (lost > 0).any() == (variant in ("incremental", "mask", "pixels"))
 
 

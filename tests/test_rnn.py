@@ -19,7 +19,7 @@ from rnn.dream import Dream
 from rnn.lstm import lstm_sequence
 from rnn.mdn import mdn_nll, mdn_noise_size, mdn_parts, mdn_sample, mdn_size
 from rnn.model import MDNRNN, make_rnn, rnn_losses
-from series.data import Series, stream, windows
+from series.data import Series, Stream, windows
 from tests.conftest import PIPELINE, command, copy_run
 
 assert rnn.dream_env
@@ -211,8 +211,9 @@ def test_a_stream_is_all_episodes_end_to_end():
     series.mu[:] = np.arange(len(series.mu))[:, None]
     series.logvar[:] = -60  # z is its own row's number
     lanes, length, rows, restarts, ends, following = 2, 6, [[], []], [], [], {}
+    stream = Stream(series, np.arange(4), lanes, length, (0, 1))
     for step in range(3):
-        batch = stream(series, np.arange(4), lanes, length, (0, 1), step)
+        batch = stream.batch(step)
         assert batch["fresh"] == (step == 0) and batch["z"].shape[:2] == (lanes, length + 1)
         for lane in range(lanes):
             now = batch["z"][lane, :, 0].round().astype(int)
@@ -228,10 +229,10 @@ def test_a_stream_is_all_episodes_end_to_end():
             ends.append(batch["done"].sum())
     seen = [row for lane in rows for row in lane]
     assert len(seen) == len(set(seen)) and max(restarts) > 0 and max(ends) > 0
-    other = stream(series, np.arange(4), lanes, length, (0, 1), 3)
+    other = stream.batch(3)
     assert other["fresh"] and not np.array_equal(other["z"], batch["z"])
     with pytest.raises(runs.RunError, match="do not fill"):
-        stream(series, np.arange(4), 40, 6, (0, 1), 0)
+        Stream(series, np.arange(4), 40, 6, (0, 1))
 
 
 def test_a_stream_model_steps_as_it_unrolls():
