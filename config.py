@@ -168,6 +168,10 @@ class Controller:
     models: str = opt("", "run whose V and M to use (default: its own)")
     start_from: str = opt("", "run whose C to start from (default: zero)", name="from")
     temperature: float = opt(1.0, "of the dream: above 1 is less certain", grow=True, low=0.01)
+    start: str = opt(
+        "first", "frames that dreams start from: the episodes' first, or any of them",
+        choices=("first", "any"), grow=True,
+    )  # fmt: skip
     done_threshold: float = opt(
         0.5, "a dream ends when M's probability of the end is above this (0: drawn)", high=0.99
     )

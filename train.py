@@ -114,7 +114,8 @@ def restore(folder: Path, optimizer, state: dict) -> dict:
 
 def judged_by(options: config.Controller) -> tuple:
     """What scores of evaluations depend on; others cannot be compared with the best one."""
-    return options.max_steps, options.eval_episodes, options.temperature, options.done_threshold
+    dream = (options.temperature, options.done_threshold, options.start == "any")
+    return options.max_steps, options.eval_episodes, *dream
 
 
 def check_size(params: np.ndarray, count: int, source: Path) -> np.ndarray:

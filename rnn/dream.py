@@ -32,7 +32,7 @@ class Dream:
     """Dreams side by side.
 
     Args:
-        rnn: M. starts: first frames to start from: mu and logvar (N, Z), mask bool (N, A or 0).
+        rnn: M. starts: frames to start from: mu and logvar (N, Z), mask bool (N, A or 0).
         temperature: of the sampled z; above 0.
         max_steps: longest dream.
         done_threshold: a dream ends when M's probability of the end exceeds this (the original: a
@@ -124,16 +124,30 @@ class Dream:
         return chunk
 
 
-def load_dream(path: Path, cfg: config.Config, **options) -> Dream:
-    """Build the dream of a run from its M and the first frames of its series.
+def load_dream(path: Path, cfg: config.Config, start: str = "first", **options) -> Dream:
+    """Build the dream of a run from its M and frames of its series.
+
+    Args:
+        start: which frames dreams begin with: episodes' "first", or "any".
+        options: of Dream.
 
     Raises:
-        RunError: one of them is missing, or was made with another V.
+        RunError: one of them is missing, or was made with another V; or M knows a state of zero as
+            the beginning of an episode, and is to start anywhere.
     """
     runs.require(path, "series", "initial_z.npz")
     file = path / "series" / "initial_z.npz"
     starts = runs.read_npz(file)
     runs.check_made_from(path, file, {"vae": starts["vae"].tobytes().decode()})
+    if start == "any":
+        if cfg.rnn.stream:
+            raise runs.RunError(
+                f"M of {path} takes a zero state for an episode's first (--stream); its dreams can "
+                "only --start first"
+            )
+        if "any_mu" not in starts:
+            raise runs.RunError(f"{file} has first frames only; make it again with series.encode")
+        starts = {k.removeprefix("any_"): v for k, v in starts.items() if k.startswith("any_")}
     game = envs.load(cfg.game)
     rnn = load_rnn(path, cfg.vae.z_size, game.ACTION_SIZE, cfg.rnn)
     fixed = {"living_reward": game.LIVING_REWARD, "done_weight": cfg.rnn.done_weight}

@@ -37,6 +37,7 @@ class DreamVectorEnv(VectorEnv):
         run: a run with V, M and series: a name in log/, or a path.
         temperature, max_steps, done_threshold: see rnn.dream.Dream; None: as the run's controller
             dreams, and the game's longest episode.
+        start: from episodes' "first" frames, or from "any"; None: as the run's controller dreams.
         observation: z, zh or frame.
 
     A dream that ended starts anew at its next step (Gymnasium's NEXT_STEP).
@@ -55,6 +56,7 @@ class DreamVectorEnv(VectorEnv):
         temperature: float | None = None,
         max_steps: int | None = None,
         done_threshold: float | None = None,
+        start: str | None = None,
         observation: str = "z",
         render_mode: str | None = None,
     ):
@@ -66,6 +68,7 @@ class DreamVectorEnv(VectorEnv):
         self.dream = load_dream(
             path,
             cfg,
+            start=start or options.start,
             temperature=options.temperature if temperature is None else temperature,
             max_steps=self.game.MAX_STEPS if max_steps is None else max_steps,
             done_threshold=options.done_threshold if done_threshold is None else done_threshold,

@@ -2,9 +2,9 @@
 
     python -m series.encode carracing
 
-Writes log/<run>/series/series.npz, and initial_z.npz: the first frame of every episode, where
-dreams start. Blocks of episodes are kept on the way: the same command goes on where it stopped,
-and encodes again only if V or the episodes have changed.
+Writes log/<run>/series/series.npz, and initial_z.npz, where dreams start: the first frame of every
+episode, and some from anywhere. Blocks of episodes are kept on the way: the same command goes on
+where it stopped, and encodes again only if V or the episodes have changed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from record.episodes import list_episodes, load_episode
 from series.data import FIELDS
 
 BLOCK = 64  # episodes kept together
+ANYWHERE = 2000  # frames kept for dreams that start anywhere
 
 
 def make_encoder(vae, batch_size: int):
@@ -79,6 +80,16 @@ def made_of(mark: str, episodes: list[tuple[Path, int]]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
+def starts_of(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Where dreams may start: mu, logvar and mask of first frames, and of any (`any_mu`, ...)."""
+    last = arrays["offset"] + arrays["length"]  # nothing can be played there
+    others = np.setdiff1d(np.arange(len(arrays["mu"])), last)
+    some = np.random.default_rng(0).permutation(others)[:ANYWHERE]
+    names = ("mu", "logvar", "mask")
+    first = {name: arrays[name][arrays["offset"]] for name in names}
+    return first | {f"any_{name}": arrays[name][some] for name in names}
+
+
 def main() -> None:
     run, cfg = cli.parse("series", __doc__)
     options = cfg.series
@@ -123,10 +134,7 @@ def main() -> None:
     counts = arrays["length"].astype(np.int64) + 1
     arrays["offset"] = np.cumsum(counts) - counts
     arrays["vae"] = np.frombuffer(mark.encode(), np.uint8)
-    first = arrays["offset"]
-    starts = {name: arrays[name][first] for name in ("mu", "logvar", "mask")}
-    starts["vae"] = arrays["vae"]
-    runs.write_npz(folder / "initial_z.npz", starts)
+    runs.write_npz(folder / "initial_z.npz", starts_of(arrays) | {"vae": arrays["vae"]})
     runs.write_npz(target, arrays)
     runs.Metrics(folder, "row", start=0).write(
         key=key, frames=int(counts.sum()), episodes=len(counts), vae=mark

@@ -20,6 +20,7 @@ from rnn.lstm import lstm_sequence
 from rnn.mdn import mdn_nll, mdn_noise_size, mdn_parts, mdn_sample, mdn_size
 from rnn.model import MDNRNN, make_rnn, rnn_losses
 from series.data import Series, Stream, windows
+from series.encode import starts_of
 from tests.conftest import PIPELINE, command, copy_run
 
 assert rnn.dream_env
@@ -290,6 +291,17 @@ def test_a_dream_depends_on_its_seed_alone_and_ends_when_m_says_so():
     for wrong in ({"temperature": 0}, {"done_threshold": 1}):
         with pytest.raises(runs.RunError, match=next(iter(wrong))):
             make_dream(model, **wrong)
+
+
+def test_where_dreams_start():
+    """At first frames, or at any that is not an episode's last."""
+    series = make_series([5, 20, 11, 7])
+    arrays = {name: getattr(series, name) for name in ("mu", "logvar", "mask", "offset", "length")}
+    arrays["mu"][:] = np.arange(len(series.mu))[:, None]
+    starts = starts_of(arrays)
+    assert starts["mu"][:, 0].tolist() == series.offset.tolist()
+    lasts = series.offset + series.length
+    assert sorted(starts["any_mu"][:, 0]) == sorted(set(range(len(series.mu))) - set(lasts))
 
 
 def test_a_dreams_mask_is_what_m_predicts():
