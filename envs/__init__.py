@@ -7,7 +7,7 @@ Games(n, engine, max_steps)  n games side by side: `obs` uint8 (n, 64, 64, 3), `
 ENGINES, OFFICIAL            who may play it; which of them official scores come from
 ACTION_SIZE                  A: an action is a float32 vector of A numbers, as M is told it
 DISCRETE                     whether it is one-hot, or else within ACTION_LOW and ACTION_HIGH
-OUTPUTS                      numbers that the controller puts out (controller/model.py)
+OUTPUTS                      numbers that the controller puts out (controller/agent.py)
 LIVING_REWARD                reward of a step in a dream whose M has no head for it
 MAX_STEPS, SOLVED            longest episode; the mean return from which the game counts as solved
 """
