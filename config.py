@@ -50,8 +50,16 @@ class Record:
         "random-network",
         "who plays: V, M and C with weights redrawn for every episode (the original), white noise, "
         "the controller of the run named by --source; brownian noise (carracing), held actions "
-        "(takecover's repeated), rules and noise (binpacking's mixture)",
-        choices=("random-network", "white", "controller", "brownian", "repeated", "mixture"),
+        "(takecover's repeated, and held for longer), rules and noise (binpacking's mixture)",
+        choices=(
+            "random-network",
+            "white",
+            "controller",
+            "brownian",
+            "repeated",
+            "held",
+            "mixture",
+        ),
     )
     source: str = opt("", "run whose controller plays, for --policy controller")
     noise: float = opt(

@@ -63,6 +63,22 @@ def repeated(rng: np.random.Generator) -> Policy:
     return act
 
 
+def long_held(rng: np.random.Generator) -> Policy:
+    """Hold a uniform action for 1 to 200 steps, log-uniformly: a dream of short holds alone takes
+    the walls, where `repeated` never stays, for safe."""
+    left, action = 0, np.zeros(1, np.float32)
+
+    def act(games: Any) -> np.ndarray:
+        nonlocal left, action
+        if not left:
+            left = int(np.exp(rng.uniform(0, np.log(200)))) + 1
+            action = rng.uniform(-1, 1, 1).astype(np.float32)
+        left -= 1
+        return action
+
+    return act
+
+
 def one_of_three(rng: np.random.Generator) -> Policy:
     """Left, nothing or right, each with the same chance."""
     return lambda games: rng.integers(-1, 2, 1).astype(np.float32)
@@ -92,7 +108,7 @@ POLICIES: dict[str, dict[str, Maker]] = {
         "brownian": functools.partial(brownian, *CAR),
         "white": functools.partial(white, *CAR),
     },
-    "takecover": {"repeated": repeated, "white": one_of_three},
+    "takecover": {"repeated": repeated, "held": long_held, "white": one_of_three},
     "binpacking": {"mixture": mixture, "white": functools.partial(rule, "random")},
 }
 BASELINES: dict[str, dict[str, Maker]] = {
