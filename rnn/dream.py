@@ -32,7 +32,9 @@ class Dream:
     """Dreams side by side.
 
     Args:
-        rnn: M. starts: frames to start from: mu and logvar (N, Z), mask bool (N, A or 0).
+        rnn: M.
+        starts: frames to start from: mu and logvar (N, Z), mask bool (N, A or 0); and the bounds of
+            all recorded mu, `low` and `high` (Z,), within which z is kept (they may be missing).
         temperature: of the sampled z; above 0.
         max_steps: longest dream.
         done_threshold: a dream ends when M's probability of the end exceeds this (the original: a
@@ -64,6 +66,11 @@ class Dream:
         self.start_mu = starts["mu"].astype(np.float32)
         self.start_sigma = np.exp(starts["logvar"].astype(np.float32) / 2)
         self.start_mask = starts["mask"].astype(bool)
+        # Beyond what was recorded M knows nothing, and heads that read z (--head-units) can send a
+        # dream off to infinity.
+        inf = np.full(rnn.z_size, np.inf, np.float32)
+        self.low = starts.get("low", -inf).astype(np.float32)
+        self.high = starts.get("high", inf).astype(np.float32)
         self.temperature = tf.constant(temperature, tf.float32)
         self.done_threshold, self.odds = done_threshold, math.log(done_weight)
         self.noise_size = rnn.action_size + mdn_noise_size(rnn.z_size, rnn.joint) + 1
@@ -93,6 +100,7 @@ class Dream:
                 ended = tf.sigmoid(logit - self.odds) > to_uniform(noise[:, -1])
         noise = noise[:, self.rnn.action_size : -1]
         z = mdn_sample(prediction.parts, self.temperature, noise, self.rnn.joint)
+        z = tf.clip_by_value(z, self.low, self.high)
         valid, logits = tf.zeros((tf.shape(z)[0], 0), tf.bool), self.rnn.valid(z, state[0])
         if logits is not None:
             valid = (logits > 0) | (logits == tf.reduce_max(logits, -1, keepdims=True))
@@ -147,7 +155,7 @@ def load_dream(path: Path, cfg: config.Config, start: str = "first", **options) 
             )
         if "any_mu" not in starts:
             raise runs.RunError(f"{file} has first frames only; make it again with series.encode")
-        starts = {k.removeprefix("any_"): v for k, v in starts.items() if k.startswith("any_")}
+        starts |= {k.removeprefix("any_"): v for k, v in starts.items() if k.startswith("any_")}
     game = envs.load(cfg.game)
     rnn = load_rnn(path, cfg.vae.z_size, game.ACTION_SIZE, cfg.rnn)
     fixed = {"living_reward": game.LIVING_REWARD, "done_weight": cfg.rnn.done_weight}

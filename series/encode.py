@@ -81,13 +81,15 @@ def made_of(mark: str, episodes: list[tuple[Path, int]]) -> str:
 
 
 def starts_of(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Where dreams may start: mu, logvar and mask of first frames, and of any (`any_mu`, ...)."""
+    """Where dreams may start: mu, logvar and mask of first frames, and of any (`any_mu`, ...); and
+    where they may go: the least and largest mu, `low` and `high` (Z,)."""
     last = arrays["offset"] + arrays["length"]  # nothing can be played there
     others = np.setdiff1d(np.arange(len(arrays["mu"])), last)
     some = np.random.default_rng(0).permutation(others)[:ANYWHERE]
     names = ("mu", "logvar", "mask")
     first = {name: arrays[name][arrays["offset"]] for name in names}
-    return first | {f"any_{name}": arrays[name][some] for name in names}
+    bounds = {"low": arrays["mu"].min(0), "high": arrays["mu"].max(0)}
+    return first | {f"any_{name}": arrays[name][some] for name in names} | bounds
 
 
 def main() -> None:

@@ -301,6 +301,7 @@ def test_where_dreams_start():
     starts = starts_of(arrays)
     assert starts["mu"][:, 0].tolist() == series.offset.tolist()
     lasts = series.offset + series.length
+    assert starts["low"].tolist() == [0, 0] and set(starts["high"]) == {len(series.mu) - 1}
     assert sorted(starts["any_mu"][:, 0]) == sorted(set(range(len(series.mu))) - set(lasts))
 
 
