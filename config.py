@@ -176,6 +176,12 @@ class Controller:
     models: str = opt("", "run whose V and M to use (default: its own)")
     start_from: str = opt("", "run whose C to start from (default: zero)", name="from")
     temperature: float = opt(1.0, "of the dream: above 1 is less certain", grow=True, low=0.01)
+    sigma_temperature: float = opt(
+        0.0,
+        "of the spread of the mixtures' components alone, where which of them it is has a meaning "
+        "(0: --temperature)",
+        grow=True,
+    )
     start: str = opt(
         "first", "frames that dreams start from: the episodes' first, or any of them",
         choices=("first", "any"), grow=True,

@@ -201,6 +201,7 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
             temperature=args.temperature,
             max_steps=args.steps,
             done_threshold=cfg.controller.done_threshold,
+            sigma_temperature=cfg.controller.sigma_temperature,
         )
         if args.dream
         else None

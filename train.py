@@ -114,8 +114,14 @@ def restore(folder: Path, optimizer, state: dict) -> dict:
 
 def judged_by(options: config.Controller) -> tuple:
     """What scores of evaluations depend on; others cannot be compared with the best one."""
-    dream = (options.temperature, options.done_threshold, options.start == "any")
-    return options.max_steps, options.eval_episodes, *dream
+    return (
+        options.max_steps,
+        options.eval_episodes,
+        options.temperature,
+        options.sigma_temperature,
+        options.done_threshold,
+        options.start == "any",
+    )
 
 
 def check_size(params: np.ndarray, count: int, source: Path) -> np.ndarray:

@@ -35,7 +35,8 @@ class Dream:
         rnn: M.
         starts: frames to start from: mu and logvar (N, Z), mask bool (N, A or 0); and the bounds of
             all recorded mu, `low` and `high` (Z,), within which z is kept (they may be missing).
-        temperature: of the sampled z; above 0.
+        temperature: of the sampled z; above 0. sigma_temperature: of the spread of its components
+            alone; 0: the same.
         max_steps: longest dream.
         done_threshold: a dream ends when M's probability of the end exceeds this (the original: a
             cutoff at 0.5); 0 draws it instead.
@@ -57,6 +58,7 @@ class Dream:
         done_threshold: float = 0.5,
         done_weight: float = 1.0,
         living_reward: float = 0.0,
+        sigma_temperature: float = 0.0,
     ):
         if temperature <= 0:
             raise runs.RunError(f"temperature is {temperature}; it must be above 0")
@@ -72,6 +74,7 @@ class Dream:
         self.low = starts.get("low", -inf).astype(np.float32)
         self.high = starts.get("high", inf).astype(np.float32)
         self.temperature = tf.constant(temperature, tf.float32)
+        self.sigma_temperature = tf.constant(sigma_temperature or temperature, tf.float32)
         self.done_threshold, self.odds = done_threshold, math.log(done_weight)
         self.noise_size = rnn.action_size + mdn_noise_size(rnn.z_size, rnn.joint) + 1
         self.advance = tf.function(self._advance, reduce_retracing=True)
@@ -99,7 +102,8 @@ class Dream:
             else:  # the odds that M learned are those of its weighted examples
                 ended = tf.sigmoid(logit - self.odds) > to_uniform(noise[:, -1])
         noise = noise[:, self.rnn.action_size : -1]
-        z = mdn_sample(prediction.parts, self.temperature, noise, self.rnn.joint)
+        given = (self.temperature, noise, self.rnn.joint, self.sigma_temperature)
+        z = mdn_sample(prediction.parts, *given)
         z = tf.clip_by_value(z, self.low, self.high)
         valid, logits = tf.zeros((tf.shape(z)[0], 0), tf.bool), self.rnn.valid(z, state[0])
         if logits is not None:

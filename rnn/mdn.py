@@ -63,7 +63,13 @@ def mdn_noise_size(z_size: int, joint: bool) -> int:
     return z_size + (1 if joint else z_size)
 
 
-def mdn_sample(parts: Parts, temperature: tf.Tensor, noise: tf.Tensor, joint: bool) -> tf.Tensor:
+def mdn_sample(
+    parts: Parts,
+    temperature: tf.Tensor,
+    noise: tf.Tensor,
+    joint: bool,
+    sigma_temperature: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Draw the next z (B, Z) at a temperature: logits / T, and noise times sqrt(T).
 
     One uniform number picks each component by the inverse of the cumulative distribution, which
@@ -71,6 +77,7 @@ def mdn_sample(parts: Parts, temperature: tf.Tensor, noise: tf.Tensor, joint: bo
 
     Args:
         noise: standard normal, (B, mdn_noise_size).
+        sigma_temperature: T of the noise, if not that of the logits.
     """
     logits, mean, logstd = parts
     probs = tf.nn.softmax(logits / temperature)
@@ -85,4 +92,5 @@ def mdn_sample(parts: Parts, temperature: tf.Tensor, noise: tf.Tensor, joint: bo
         mean, logstd = tf.reduce_sum(chosen * mean, -2), tf.reduce_sum(chosen * logstd, -2)
     else:
         mean, logstd = tf.reduce_sum(chosen * mean, -1), tf.reduce_sum(chosen * logstd, -1)
-    return mean + tf.exp(logstd) * noise[..., choices:] * tf.sqrt(temperature)
+    spread = tf.sqrt(temperature if sigma_temperature is None else sigma_temperature)
+    return mean + tf.exp(logstd) * noise[..., choices:] * spread
