@@ -65,20 +65,20 @@ def test_nll_joint_matches_scipy():
 
 
 @pytest.mark.parametrize("joint", [False, True])
-@pytest.mark.parametrize("temperature", [0.3, 1.0, 1.4])
-def test_sample_moments_at_a_temperature(joint, temperature):
+@pytest.mark.parametrize("temperature, spread", [(0.3, None), (1.0, None), (1.4, None), (1.4, 0.2)])
+def test_sample_moments_at_a_temperature(joint, temperature, spread):
     parts, _ = random_parts(joint, z_size=2, batch=1, seed=3)
     many = tuple(tf.repeat(p, 60_000, 0) for p in parts)
     rng = np.random.default_rng(1)
     noise = rng.standard_normal((60_000, mdn_noise_size(2, joint)), np.float32)
-    z = mdn_sample(many, temperature, noise, joint).numpy()
+    z = mdn_sample(many, temperature, noise, joint, spread).numpy()
     logits, mean, logstd = (p.numpy()[0].astype(np.float64) for p in parts)
     if joint:
         mean, logstd = mean.T, logstd.T  # (Z, K), as per dimension
     weight = np.exp(logits / temperature)
     weight = np.broadcast_to(weight / weight.sum(-1, keepdims=True), mean.shape)
     want_mean = (weight * mean).sum(-1)
-    variance = temperature * np.exp(2 * logstd)
+    variance = (spread or temperature) * np.exp(2 * logstd)
     want_std = np.sqrt((weight * (variance + mean**2)).sum(-1) - want_mean**2)
     np.testing.assert_array_less(abs(z.mean(0) - want_mean), 5 * want_std / np.sqrt(len(z)))
     np.testing.assert_allclose(z.std(0), want_std, rtol=0.05)
