@@ -64,7 +64,7 @@ def repeated(rng: np.random.Generator) -> Policy:
 
 
 def long_held(rng: np.random.Generator) -> Policy:
-    """Hold a uniform action for 1 to 200 steps, log-uniformly: a dream of short holds alone takes
+    """Hold a uniform action for 2 to 200 steps, log-uniformly: a dream of short holds alone takes
     the walls, where `repeated` never stays, for safe."""
     left, action = 0, np.zeros(1, np.float32)
 

@@ -19,6 +19,15 @@ def make_policy(name, seed):
     return POLICIES["carracing"][name](np.random.default_rng(seed))
 
 
+def test_held_actions_are_held():
+    act = POLICIES["takecover"]["held"](np.random.default_rng(0))
+    actions = np.array([act(None)[0] for _ in range(20_000)])
+    changes = np.flatnonzero(np.diff(actions))
+    holds = np.diff(changes)
+    assert holds.min() >= 2 and 150 < holds.max() <= 200 and 20 < np.median(holds) * 2 < 40
+    assert actions.min() < -0.9 and actions.max() > 0.9
+
+
 @pytest.mark.parametrize("name", sorted(POLICIES["carracing"]))
 def test_policies_stay_in_the_action_space_and_follow_their_seed(name):
     policy, again = make_policy(name, 1), make_policy(name, 1)

@@ -19,6 +19,7 @@ from rnn.dream import Dream
 from rnn.lstm import lstm_sequence
 from rnn.mdn import mdn_nll, mdn_noise_size, mdn_parts, mdn_sample, mdn_size
 from rnn.model import MDNRNN, make_rnn, rnn_losses
+from rnn.train import held_out_batches
 from series.data import Series, Stream, windows
 from series.encode import starts_of
 from tests.conftest import PIPELINE, command, copy_run
@@ -253,8 +254,9 @@ def test_a_stream_model_steps_as_it_unrolls():
         )
 
 
-def make_dream(model, **options):
-    starts = {
+def make_dream(model, bounds=None, **options):
+    starts = {} if bounds is None else {"low": -bounds, "high": bounds}
+    starts |= {
         "mu": np.zeros((5, 3)),
         "logvar": np.zeros((5, 3)),
         "mask": np.ones((5, model.mask_head * model.action_size), bool),
@@ -303,6 +305,29 @@ def test_where_dreams_start():
     lasts = series.offset + series.length
     assert starts["low"].tolist() == [0, 0] and set(starts["high"]) == {len(series.mu) - 1}
     assert sorted(starts["any_mu"][:, 0]) == sorted(set(range(len(series.mu))) - set(lasts))
+
+
+def test_a_dream_stays_within_what_was_recorded():
+    """Where the head sends z ever farther away, it stops at the recorded bounds."""
+    model = MDNRNN(3, 2, 8, head_units=4)
+    model.head.bias.assign(model.head.bias + 50)
+    world = make_dream(model)
+    zero = (np.zeros((2, 3), np.float32), model.zero_state(2), np.zeros((2, 2), np.float32))
+    noise = np.zeros((2, world.noise_size), np.float32)
+    assert (world.advance(*zero, noise)[0].numpy() > 10).all()
+    world = make_dream(model, bounds=np.array([0.5, 1.0, 2.0]))
+    np.testing.assert_array_equal(world.advance(*zero, noise)[0], [[0.5, 1.0, 2.0]] * 2)
+
+
+def test_a_stream_is_validated_on_whole_episodes():
+    series = make_series([5, 20, 11, 7])
+    options = config.RNN(stream=True, sequence_length=4)
+    batches = held_out_batches(series, np.array([1, 2]), options)
+    assert sum(batch["mask"].sum() for batch in batches) == 20 + 11
+    assert sum(batch["done"].sum() for batch in batches) == series.terminated[[1, 2]].sum()
+    options = config.RNN(sequence_length=4)
+    (batch,) = held_out_batches(series, np.array([1, 2]), options)
+    assert batch["mask"].shape == (8, 4)
 
 
 def test_a_dreams_mask_is_what_m_predicts():

@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import config
 import runs
-from controller.rounds import plot, take_over, words_of
+from controller.rounds import play_rounds, plot, take_over, words_of
 from tests.conftest import command, copy_run
+from train import check_dream
 
 
 def test_options_of_a_round_are_those_of_the_command_line():
     preset = config.preset("carracing", "toy").controller
     options = dataclasses.replace(preset, world="dream", bias=False, hours=0.5, rounds=3)
     assert words_of(options, preset) == ["--in", "dream", "--no-bias", "--hours", "0.5"]
+
+
+@pytest.mark.parametrize("option", ["models", "start_from"])
+def test_rounds_refuse_the_models_of_others(option):
+    cfg = config.preset("carracing", "toy")
+    cfg = dataclasses.replace(cfg, controller=dataclasses.replace(cfg.controller, **{option: "x"}))
+    with pytest.raises(runs.RunError, match="leave out --models and --from"):
+        play_rounds("toy", cfg)
+
+
+@pytest.mark.parametrize(
+    "game, lacks, told",
+    [
+        ("carracing", "reward_head", "pays no reward"),
+        ("takecover", "done_head", "never ends"),
+        ("binpacking", "mask_head", "which actions are valid"),
+    ],
+)
+def test_a_dream_that_is_no_game_is_refused(game, lacks, told):
+    cfg = config.preset(game, "toy")
+    check_dream(Path("log/x"), cfg)
+    cfg = dataclasses.replace(cfg, rnn=dataclasses.replace(cfg.rnn, **{lacks: False}))
+    with pytest.raises(runs.RunError, match=told):
+        check_dream(Path("log/x"), cfg)
 
 
 def test_a_round_takes_the_episodes_of_the_one_before(tmp_path):
