@@ -80,17 +80,15 @@ def mdn_sample(
         sigma_temperature: T of the noise, if not that of the logits.
     """
     logits, mean, logstd = parts
-    probs = tf.nn.softmax(logits / temperature)
-    below = tf.cumsum(probs, axis=-1)[..., :-1]
-    choices = 1 if joint else mean.shape[-2]
-    uniform = to_uniform(noise[..., :choices])
-    uniform = uniform[..., 0] if joint else uniform
-    index = tf.reduce_sum(tf.cast(uniform[..., None] >= below, tf.int32), -1)
-    chosen = tf.one_hot(index, logits.shape[-1])
-    if joint:
-        chosen = chosen[..., None]
-        mean, logstd = tf.reduce_sum(chosen * mean, -2), tf.reduce_sum(chosen * logstd, -2)
-    else:
-        mean, logstd = tf.reduce_sum(chosen * mean, -1), tf.reduce_sum(chosen * logstd, -1)
+    choices, axis = (1, -2) if joint else (mean.shape[-2], -1)
+    odds = tf.exp((logits - tf.reduce_max(logits, -1, keepdims=True)) / temperature)
+    odds = tf.unstack(odds[..., None] if joint else odds, axis=axis)
+    means, logstds = tf.unstack(mean, axis=axis), tf.unstack(logstd, axis=axis)
+    drawn = to_uniform(noise[..., :choices]) * tf.add_n(odds)
+    below, mean, logstd = odds[0], means[0], logstds[0]
+    for k in range(1, len(odds)):
+        beyond = drawn >= below
+        mean, logstd = tf.where(beyond, means[k], mean), tf.where(beyond, logstds[k], logstd)
+        below += odds[k]
     spread = tf.sqrt(temperature if sigma_temperature is None else sigma_temperature)
     return mean + tf.exp(logstd) * noise[..., choices:] * spread

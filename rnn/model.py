@@ -19,10 +19,11 @@ from keras import layers
 
 import config
 import runs
-from rnn.lstm import lstm_sequence
+from rnn.lstm import lstm_sequence, lstm_step
 from rnn.mdn import Parts, mdn_nll, mdn_parts, mdn_size
 
 State = tuple[tf.Tensor, tf.Tensor]
+Weights = tuple[tf.Tensor, tf.Tensor]
 
 
 class Prediction(NamedTuple):
@@ -96,14 +97,28 @@ class MDNRNN(keras.Model):
         hidden, h, c = lstm_sequence(tf.concat(parts, -1), *state, *weights, keep)
         return self.predict_from(hidden, z, action), (h, c)
 
-    def step(self, z: tf.Tensor, action: tf.Tensor, state: State) -> State:
-        """Move on by one step: z (B, Z), action (B, A), state (h, c) of (B, H) each."""
+    def step(
+        self, z: tf.Tensor, action: tf.Tensor, state: State, weights: Weights | None = None
+    ) -> State:
+        """Move on by one step: z (B, Z), action (B, A), state (h, c) of (B, H) each.
+
+        Args:
+            weights: of `lstm_weights`, where many steps are worth making them.
+        """
         parts = [z, action]
         if self.stream:  # an episode has just begun where the state is zero
             fresh = tf.reduce_all((state[0] == 0) & (state[1] == 0), -1, keepdims=True)
             parts.append(tf.cast(fresh, tf.float32))
+        if weights is not None:
+            return lstm_step(tf.concat(parts, -1), *state, *weights)
         _, (h, c) = self.lstm.cell(tf.concat(parts, -1), list(state))
         return h, c
+
+    def lstm_weights(self) -> Weights:
+        """The LSTM's weights as they are now, in the form that is fastest to use."""
+        cell = self.lstm.cell
+        both = tf.concat([cell.kernel.value, cell.recurrent_kernel.value], 0)
+        return tf.transpose(both), tf.identity(cell.bias.value)
 
     def predict_from(self, hidden: tf.Tensor, z: tf.Tensor, action: tf.Tensor) -> Prediction:
         """Read the heads at the LSTM's outputs (B, ..., H) for z (B, ..., Z), a (B, ..., A)."""

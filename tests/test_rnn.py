@@ -237,8 +237,10 @@ def test_a_stream_is_all_episodes_end_to_end():
         Stream(series, np.arange(4), 40, 6, (0, 1))
 
 
-def test_a_stream_model_steps_as_it_unrolls():
+@pytest.mark.parametrize("prepared", [False, True])
+def test_a_stream_model_steps_as_it_unrolls(prepared):
     model = MDNRNN(3, 2, 8, stream=True)
+    weights = model.lstm_weights() if prepared else None
     rng = np.random.default_rng(0)
     z, a = rng.normal(size=(1, 6, 3)).astype("f"), rng.normal(size=(1, 6, 2)).astype("f")
     restart = np.float32([[1, 0, 0, 1, 0, 0]])
@@ -246,7 +248,7 @@ def test_a_stream_model_steps_as_it_unrolls():
     state = model.zero_state(1)
     for t in range(6):
         state = model.zero_state(1) if restart[0, t] else state
-        state = model.step(z[:, t], a[:, t], state)
+        state = model.step(z[:, t], a[:, t], state, weights)
         np.testing.assert_allclose(
             model.predict_from(state[0], z[:, t], a[:, t]).parts[1],
             want.parts[1][:, t],
