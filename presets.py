@@ -50,13 +50,27 @@ CARRACING = {
     },
     "dream": SMALL_CAR
     | {
-        "rnn": SMALL_CAR["rnn"] | {"reward_head": True, "done_head": True},
+        "vae": SMALL_CAR["vae"] | {"max_frames": 100},
+        "rnn": {
+            "reward_head": True,
+            "done_head": True,
+            "steps": 4000,
+            "sequence_length": 100,
+            "batch_size": 16,
+            "decay": 0.999,
+            "validate_every": 500,
+        },
         "controller": {
             "world": "dream",
-            "eval_every": 10,
+            "start": "any",
+            "done_threshold": 0.0,
+            "z_mode": "mean",
+            "max_steps": 300,
+            "episodes": 8,
+            "eval_every": 20,
             "eval_episodes": 64,
             "common_seeds": True,
-            "hours": 0.5,
+            "hours": 0.35,
         },
     },
     "demo": {
