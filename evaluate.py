@@ -1,16 +1,17 @@
 """Play a trained agent: its score in the genuine game, a video, a window, or the keyboard.
 
-    python evaluate.py log/carracing                    100 tracks that training never saw
-    python evaluate.py log/carracing --baselines        with a random and a full-throttle driver
-    python evaluate.py log/carracing --video            drive.mp4 of one track
+    python evaluate.py log/carracing                    100 episodes that training never saw
+    python evaluate.py log/carracing --baselines        beside players that have learned nothing
+    python evaluate.py log/carracing --video            drive.mp4 of one episode
     python evaluate.py log/carracing --render           watch it in a window
     python evaluate.py log/carracing --play             drive yourself
     python evaluate.py log/carracing --dream --video    dream.mp4: the game, and the dream beside it
     python evaluate.py log/carracing --dream --play     drive inside M
 
-A score is the mean return over episodes in Gymnasium's own CarRacing-v3, written to result.json
-in the run's folder (a shorter evaluation does not replace a longer one, and --engine fast writes
-result-fast.json).
+A score is the mean return over episodes of the genuine game (Gymnasium's own CarRacing-v3,
+ViZDoom's take cover), written to result.json in the run's folder. A shorter evaluation does not
+replace a longer one; another engine's is in result-<engine>.json, the dream's in
+result-dream.json.
 """
 
 from __future__ import annotations

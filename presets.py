@@ -1,6 +1,6 @@
 """Named sizes of each game, as what they change: `full` is the papers', the others are the same
 thing, smaller. Nothing here is code; config.py makes options of it. What each costs and scores is
-in docs/worldmodels.md.
+in docs/worldmodels.md and docs/dream.md.
 """
 
 TOY_RNN = {

@@ -1,4 +1,4 @@
-"""Stage 5: evolve the controller C in the game.
+"""Stage 5: evolve the controller C, in the game or in M's dream of it.
 
     python train.py carracing                      every core, the paper's sizes
     python train.py carracing --preset small       sizes for two cores and three hours
@@ -7,8 +7,9 @@
     mpirun -n 65 python train.py carracing         64 workers, as the original
 
 Each candidate plays some episodes; its fitness is their mean return. Every so many generations
-the distribution's mean is evaluated on tracks that evolution never plays; the best one is kept
-in controller.npz. Every generation is saved: the same command goes on where it stopped.
+the distribution's mean is evaluated on episodes that evolution never plays, in the same world;
+the best one is kept in controller.npz. Every generation is saved: the same command goes on where
+it stopped.
 """
 
 from __future__ import annotations

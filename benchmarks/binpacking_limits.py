@@ -3,7 +3,8 @@
     python -m benchmarks.binpacking_limits log/binpacking
 
 V: of held-out frames, how often each level's bins and the item can still be read from V's
-reconstruction. M: its errors k steps ahead (rnn/errors.py). The optimiser: the evolved controller
+reconstruction. M: the same of what it imagines one step ahead, and its errors of reward and valid
+actions 1, 10 and 100 steps ahead (rnn/errors.py). The optimiser: the evolved controller
 beside best fit, written as a controller of the same form (a bias that grows with the level), both
 in the dream and in the game.
 """
@@ -19,6 +20,7 @@ import config
 import runs
 import workers
 from envs import binpacking
+from record.episodes import list_episodes, load_episode
 
 
 def read_back(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -40,8 +42,7 @@ def read_back(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def measure_vision(path, cfg: config.Config, frames: int) -> None:
     """Print how much of a state survives V."""
-    from record.episodes import list_episodes, load_episode
-    from vae.model import load_vae, pixels
+    from vae.model import load_vae, pixels, to_uint8
 
     files = [file for file, _ in list_episodes(path / "record", False)]
     _, held = runs.split([int(f.stem) for f in files], cfg.vae.holdout)
@@ -51,9 +52,8 @@ def measure_vision(path, cfg: config.Config, frames: int) -> None:
     for i in held:
         obs = load_episode(files[i]).obs
         obs = obs[rng.choice(len(obs), min(len(obs), max(1, frames // len(held))), replace=False)]
-        x = vae.decode(vae.encode(pixels(obs))[0]).numpy()
         truth.append(obs)
-        seen.append((np.clip(x, 0, 1) * 255).round().astype(np.uint8))
+        seen.append(to_uint8(vae.decode(vae.encode(pixels(obs))[0])))
     counts, items = read_back(np.concatenate(truth))
     counts_seen, items_seen = read_back(np.concatenate(seen))
     print(f"V, {len(items)} held-out frames, read from its reconstruction:")
@@ -70,6 +70,40 @@ def measure_vision(path, cfg: config.Config, frames: int) -> None:
         hit = (counts_seen[is_open, level] > 0).mean() if is_open.any() else 1
         false = (counts_seen[~is_open, level] > 0).mean() if (~is_open).any() else 0
         print(f"{level:9}{is_open.mean():9.1%}{exact:9.1%}{hit:12.1%}{false:12.1%}")
+
+
+def measure_memory(path, cfg: config.Config, episodes: int) -> None:
+    """Print how much of a state survives one step of M, and its errors further ahead."""
+    from rnn.errors import run_errors, table
+    from rnn.mdn import mdn_noise_size, mdn_sample
+    from rnn.model import load_rnn
+    from series.data import load_series
+    from vae.model import load_vae, to_uint8
+
+    series, rng = load_series(path), np.random.default_rng(0)
+    vae = load_vae(path, cfg.vae, "float32")
+    rnn = load_rnn(path, cfg.vae.z_size, binpacking.ACTION_SIZE, cfg.rnn)
+    _, held = runs.split(series.seed, cfg.rnn.holdout)
+    right, false, missed = [], [], []
+    for i in held[:episodes]:
+        rows = slice(series.offset[i], series.offset[i] + series.length[i] + 1)
+        z = series.mu[rows].astype(np.float32)
+        said = rnn(z[None, :-1], series.action[rows][None, :-1])
+        parts = [part[0] for part in said.parts]
+        noise = rng.standard_normal((len(z) - 1, mdn_noise_size(rnn.z_size, rnn.joint)))
+        imagined = mdn_sample(parts, 1.0, noise.astype(np.float32), rnn.joint)
+        truth = load_episode(path / "record" / f"{series.seed[i]}.npz").obs[1:]
+        is_open = read_back(truth)[0][:, 1:] > 0
+        seen = read_back(to_uint8(vae.decode(imagined)))[0][:, 1:] > 0
+        right.append((is_open == seen).all(1))
+        false.append((seen & ~is_open).sum(1))
+        missed.append((is_open & ~seen).sum(1))
+    right, false, missed = (np.concatenate(x).mean() for x in (right, false, missed))
+    print(
+        f"M, one step ahead, drawn: levels open or not, all right in {right:.1%} of frames; "
+        f"{false:.2f} a frame open by mistake, {missed:.2f} missed"
+    )
+    print(table(run_errors(path, cfg, steps=[1, 10, 100])))
 
 
 def best_fit_params(options: config.Controller, num_params: int) -> np.ndarray:
@@ -120,6 +154,7 @@ def main() -> None:
         raise runs.RunError(f"{path} plays {cfg.game}, not binpacking")
     runs.tensorflow()
     measure_vision(path, cfg, args.frames)
+    measure_memory(path, cfg, max(1, args.frames // 250))
     measure_controllers(path, cfg, args.episodes)
 
 

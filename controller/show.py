@@ -22,6 +22,7 @@ import envs
 import runs
 from controller.agent import Agent, valid_of
 from rnn.dream import Dream
+from vae.model import to_uint8
 
 FPS = 50
 # What the keyboard says, given the valid actions (A or 0,): an action (A,), or None yet.
@@ -35,7 +36,7 @@ def big(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def decode(agent: Agent, z: np.ndarray) -> np.ndarray:
     """What V makes of z (1, Z): uint8 (64, 64, 3)."""
-    return (agent.vae.decode(z)[0].numpy() * 255).round().astype(np.uint8)
+    return to_uint8(agent.vae.decode(z)[0])
 
 
 def write_on(picture: np.ndarray, text: str) -> np.ndarray:

@@ -23,7 +23,7 @@ from gymnasium.vector.utils import batch_space
 import envs
 import runs
 from rnn.dream import load_dream
-from vae.model import load_vae
+from vae.model import load_vae, to_uint8
 
 ID = "WorldModelDream-v0"
 OBSERVATIONS = ("z", "zh", "frame")
@@ -137,7 +137,7 @@ class DreamVectorEnv(VectorEnv):
 
     def frames(self) -> np.ndarray:
         """What V makes of the dreams' z: uint8 (n, 64, 64, 3)."""
-        return (self.decode(self.z).numpy() * 255).round().astype(np.uint8)
+        return to_uint8(self.decode(self.z))
 
     def observe(self) -> np.ndarray:
         if self.observation == "frame":

@@ -82,19 +82,26 @@ def main() -> None:
         parser.error("--steps, --warmup and --count must be at least 1")
     workers.alone("rnn.errors")
     path, cfg = runs.find(args.run)
-    print(table(run_errors(path, cfg, args)))
+    print(table(run_errors(path, cfg, args.steps, args.warmup, args.count, args.seed)))
 
 
-def run_errors(path: Path, cfg: config.Config, args: argparse.Namespace) -> dict:
+def run_errors(
+    path: Path,
+    cfg: config.Config,
+    steps: list[int],
+    warmup: int = 50,
+    count: int = 500,
+    seed: int = 0,
+) -> dict:
     """Measure M of a run and write errors.json."""
     series = load_series(path)
     _, held = runs.split(series.seed, cfg.rnn.holdout)
-    rows = sequences(series, held, args.warmup + max(args.steps), args.count, args.seed)
+    rows = sequences(series, held, warmup + max(steps), count, seed)
     runs.tensorflow()
     from rnn.model import load_rnn
 
     rnn = load_rnn(path, cfg.vae.z_size, envs.load(cfg.game).ACTION_SIZE, cfg.rnn)
-    errors = measure(rnn, series, rows, args.warmup, args.steps)
+    errors = measure(rnn, series, rows, warmup, steps)
     runs.write_json(path / "rnn" / "errors.json", errors)
     return errors
 

@@ -14,6 +14,7 @@ import runs
 from record.episodes import load_episode
 from rnn.mdn import mdn_noise_size, mdn_sample
 from series.data import Series
+from vae.model import to_uint8
 
 GAP = 2  # white pixels between frames
 
@@ -61,11 +62,6 @@ def grid(rows: list[list[np.ndarray]]) -> np.ndarray:
             y, x = GAP + i * (64 + GAP), GAP + j * (64 + GAP)
             picture[y : y + 64, x : x + 64] = frame
     return picture
-
-
-def to_uint8(x: tf.Tensor) -> np.ndarray:
-    """Pictures in [0, 1] as uint8."""
-    return (np.clip(np.asarray(x), 0, 1) * 255).round().astype(np.uint8)
 
 
 def draw_dreams(

@@ -151,6 +151,11 @@ def pixels(obs: tf.Tensor) -> tf.Tensor:
     return tf.cast(obs, tf.float32) / 255.0
 
 
+def to_uint8(x: tf.Tensor) -> np.ndarray:
+    """What `pixels` made, or V, as uint8 frames again."""
+    return (np.clip(np.asarray(x), 0, 1) * 255).round().astype(np.uint8)
+
+
 def reparameterize(mu: tf.Tensor, logvar: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
     """z = mu + sigma * noise, with sigma = exp(logvar / 2)."""
     return mu + tf.exp(logvar / 2) * noise

@@ -123,14 +123,14 @@ def draw(vae, obs: np.ndarray, path: Path) -> None:
     import imageio.v3 as imageio
     import tensorflow as tf
 
-    from vae.model import pixels
+    from vae.model import pixels, to_uint8
 
     x = pixels(obs[:8])
     prior = vae.decode(tf.random.stateless_normal((len(x), vae.z_size), seed=(0, 0)))
     rows = [np.concatenate(list(np.asarray(row)), axis=1) for row in (x, vae(x), prior)]
-    picture = (np.concatenate(rows) * 255).round().astype(np.uint8)
+    picture = imageio.imwrite("<bytes>", to_uint8(np.concatenate(rows)), extension=".png")
     with runs.replacing(path) as file:
-        file.write(imageio.imwrite("<bytes>", picture, extension=".png"))
+        file.write(picture)
 
 
 def begin(vae, train: list[tuple[Path, int]], sample: np.ndarray) -> None:
