@@ -62,10 +62,9 @@ CARRACING = {
         },
         "controller": {
             "world": "dream",
-            "start": "any",
             "done_threshold": 0.0,
             "z_mode": "mean",
-            "max_steps": 300,
+            "max_steps": 400,
             "episodes": 8,
             "eval_every": 20,
             "eval_episodes": 64,
