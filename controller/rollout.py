@@ -151,6 +151,11 @@ def dream_rollout(
 
 
 def padded(rows: np.ndarray, most: int) -> np.ndarray:
-    """Repeat the last row up to a power of two, or `most`: few batch sizes are ever compiled."""
-    size = min(1 << (len(rows) - 1).bit_length(), most)
+    """Repeat the last row up to a multiple of an eighth of `most`, or below that to a power of two:
+    few batch sizes are ever compiled, and little is computed for nothing."""
+    eighth = max(4, most // 8)
+    size = -(-len(rows) // eighth) * eighth
+    if len(rows) <= eighth:
+        size = 1 << (len(rows) - 1).bit_length()
+    size = min(size, most)
     return np.concatenate([rows, np.repeat(rows[-1:], size - len(rows))])

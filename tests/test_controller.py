@@ -145,6 +145,7 @@ def test_padded_rows():
     assert padded(np.array([4]), 8).tolist() == [4]
     assert padded(np.array([1, 2, 5]), 8).tolist() == [1, 2, 5, 5]
     assert padded(np.array([1, 2, 5]), 3).tolist() == [1, 2, 5]
+    assert len(padded(np.arange(17), 64)) == 24
 
 
 def test_training_tracks_are_no_others():
