@@ -143,6 +143,11 @@ class RNN:
         "ReLU units of h_t, z_t and a_t that the heads read beside h_t and z_t (0: they read h_t "
         "alone, the paper's)",
     )
+    z_noise: float = opt(
+        0.0,
+        "largest deviation of noise added to the z that M sees in training, drawn for each "
+        "sequence: M learns to come back from the errors of its own dreams",
+    )
     done_weight: float = opt(10.0, "weight of the rare positive examples of the done head")
     steps: int = opt(4000, "training steps", grow=True, low=1)
     batch_size: int = opt(100, "sequences in a batch", low=1)

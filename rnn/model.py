@@ -148,13 +148,14 @@ def masked_mean(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 def rnn_losses(model: MDNRNN, batch: dict, done_weight: float) -> dict[str, tf.Tensor]:
     """Losses of a batch made by `series.data.windows`; see `losses_of`."""
-    return losses_of(model, model(batch["z"][:, :-1], batch["action"]), batch, done_weight)
+    seen = batch.get("seen", batch["z"])
+    return losses_of(model, model(seen[:, :-1], batch["action"]), batch, done_weight)
 
 
 def losses_of(
     model: MDNRNN, prediction: Prediction, batch: dict, done_weight: float
 ) -> dict[str, tf.Tensor]:
-    """Losses of what M predicted for a batch.
+    """Losses of what M predicted for a batch; `seen`, if it is there, is what M is shown of z.
 
     Returns:
         Scalars: `z`, nats a latent dimension; `reward`, squared error of the scaled reward; `done`,
@@ -171,7 +172,7 @@ def losses_of(
         )
         out["done"] = masked_mean(weighted, mask)
     if model.mask_head:
-        logits = model.valid(z[:, 1:], prediction.hidden)
+        logits = model.valid(batch.get("seen", z)[:, 1:], prediction.hidden)
         crosses = tf.nn.sigmoid_cross_entropy_with_logits(batch["valid"], logits)
         out["valid"] = masked_mean(tf.reduce_mean(crosses, -1), mask)
     return {"loss": tf.add_n(list(out.values()))} | out

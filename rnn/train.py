@@ -40,7 +40,7 @@ def make_steps(rnn, optimizer, carried: list, options: config.RNN):
 
     def losses_along_the_stream(batch):
         state = tuple(v * (1 - batch["fresh"]) for v in carried)
-        given = (batch["z"][:, :-1], batch["action"], batch["restart"], state)
+        given = (batch["seen"][:, :-1], batch["action"], batch["restart"], state)
         prediction, state = rnn.unroll(*given)
         for variable, value in zip(carried, state, strict=True):
             variable.assign(value)
@@ -69,10 +69,17 @@ def draw_batches(series: Series, episodes: np.ndarray, options: config.RNN, star
     size = (options.batch_size, options.sequence_length)
     stream = Stream(series, episodes, *size, (options.seed, 1)) if options.stream else None
     for step in range(start, options.steps):
-        if stream:
-            yield stream.batch(step)
-        else:
-            yield windows(series, episodes, *size, np.random.default_rng([options.seed, step]))
+        rng = np.random.default_rng([options.seed, step])
+        batch = stream.batch(step) if stream else windows(series, episodes, *size, rng)
+        yield batch | {"seen": blurred(batch["z"], options.z_noise, rng)}
+
+
+def blurred(z: np.ndarray, most: float, rng: np.random.Generator) -> np.ndarray:
+    """Add noise to sequences z (B, L, Z), of a deviation from 0 to `most` in each of them."""
+    if not most:
+        return z
+    size = rng.uniform(0, most, (len(z), 1, 1)).astype(np.float32)
+    return z + size * rng.standard_normal(z.shape, np.float32)
 
 
 def held_out_batches(series: Series, held: np.ndarray, options: config.RNN) -> list[dict]:
