@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import gymnasium
 import keras
 import numpy as np
@@ -19,7 +21,7 @@ from rnn.dream import Dream
 from rnn.lstm import lstm_sequence
 from rnn.mdn import mdn_nll, mdn_noise_size, mdn_parts, mdn_sample, mdn_size
 from rnn.model import MDNRNN, make_rnn, rnn_losses
-from rnn.train import held_out_batches
+from rnn.train import draw_batches, held_out_batches
 from series.data import Series, Stream, windows
 from series.encode import starts_of
 from tests.conftest import PIPELINE, command, copy_run
@@ -319,6 +321,21 @@ def test_a_dream_stays_within_what_was_recorded():
     assert (world.advance(*zero, noise)[0].numpy() > 10).all()
     world = make_dream(model, bounds=np.array([0.5, 1.0, 2.0]))
     np.testing.assert_array_equal(world.advance(*zero, noise)[0], [[0.5, 1.0, 2.0]] * 2)
+
+
+def test_m_is_shown_noisy_latents_and_asked_for_clean_ones():
+    series = make_series([90, 90, 90, 90])
+    options = config.RNN(steps=1, batch_size=4, sequence_length=80)
+    plain = next(draw_batches(series, np.arange(4), options, 0))
+    assert plain["seen"] is plain["z"]
+    noisy = next(draw_batches(series, np.arange(4), dataclasses.replace(options, z_noise=0.5), 0))
+    np.testing.assert_array_equal(noisy["z"], plain["z"])
+    spread = (noisy["seen"] - noisy["z"]).std((1, 2))
+    assert 0 < spread.min() < spread.max() < 0.55
+    model = MDNRNN(2, 3, 8)
+    want, got = (float(rnn_losses(model, batch, 1.0)["loss"]) for batch in (plain, noisy))
+    blind = float(rnn_losses(model, noisy | {"seen": plain["z"]}, 1.0)["loss"])
+    assert want == blind != got
 
 
 def test_a_stream_is_validated_on_whole_episodes():
