@@ -240,6 +240,9 @@ class Controller:
     round_episodes: int = opt(
         200, "episodes that every later round records with its controller", grow=True, low=1
     )
+    round_epochs: int = opt(
+        2, "passes of V over all recorded frames in every later round", grow=True, low=1
+    )
     batch_size: int = opt(32, "games a worker plays at once", grow=True, low=1)
     dreams: int = opt(256, "dreams a worker dreams at once", grow=True, low=1)
     max_steps: int = opt(

@@ -23,7 +23,7 @@ import runs
 import workers
 from controller.plot import save
 
-MINE = ("rounds", "round_episodes", "models", "start_from")
+MINE = ("rounds", "round_episodes", "round_epochs", "models", "start_from")
 
 
 def words_of(options: config.Controller, preset: config.Controller) -> list[str]:
@@ -66,6 +66,7 @@ def play_round(path: Path, before: Path | None, k: int, cfg: config.Config) -> d
     game, options = cfg.game, cfg.controller
     words = (game, "--run", str(path), "--preset", cfg.preset)
     go_on = ("--from", str(before)) if before else ()
+    epochs = ("--epochs", str(options.round_epochs)) if before else ()
     if before:
         take_over(before, path)
         workers.script(
@@ -74,7 +75,7 @@ def play_round(path: Path, before: Path | None, k: int, cfg: config.Config) -> d
         )  # fmt: skip
     else:
         workers.script("-m", "record.extract", *words)
-    workers.script("-m", "vae.train", *words, *go_on)
+    workers.script("-m", "vae.train", *words, *go_on, *epochs)
     workers.script("-m", "series.encode", *words)
     workers.script("-m", "rnn.train", *words, *go_on)
     more = words_of(options, config.preset(game, cfg.preset).controller)
