@@ -148,6 +148,12 @@ class RNN:
         "largest deviation of noise added to the z that M sees in training, drawn for each "
         "sequence: M learns to come back from the errors of its own dreams",
     )
+    passes: int = opt(
+        0,
+        "most steps of its own imagination that M is shown in training in place of z, drawn for "
+        "each sequence; each costs a third of a step (0: none)",
+        low=0,
+    )
     done_weight: float = opt(10.0, "weight of the rare positive examples of the done head")
     steps: int = opt(4000, "training steps", grow=True, low=1)
     batch_size: int = opt(100, "sequences in a batch", low=1)

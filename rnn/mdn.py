@@ -92,3 +92,22 @@ def mdn_sample(
         below += odds[k]
     spread = tf.sqrt(temperature if sigma_temperature is None else sigma_temperature)
     return mean + tf.exp(logstd) * noise[..., choices:] * spread
+
+
+def mdn_rendition(parts: Parts, z: tf.Tensor, noise: tf.Tensor, joint: bool) -> tf.Tensor:
+    """Draw z (B, Z) anew from the components that explain it best, one a dimension or one in all.
+
+    It is what a dream in which the same things happened would have seen.
+
+    Args:
+        noise: standard normal, (B, Z).
+    """
+    logits, mean, logstd = parts
+    z = z[..., None, :] if joint else z[..., None]
+    error = 0.5 * ((z - mean) / tf.exp(logstd)) ** 2 + logstd
+    logits = logits - (tf.reduce_sum(error, -1) if joint else error)
+    best = tf.argmax(logits, -1)[..., None]
+    axis = -2 if joint else -1
+    batch_dims = len(mean.shape) - 2 if joint else len(mean.shape) - 1
+    mean, logstd = (tf.gather(x, best, batch_dims=batch_dims, axis=axis) for x in (mean, logstd))
+    return tf.squeeze(mean, axis) + tf.exp(tf.squeeze(logstd, axis)) * noise

@@ -20,7 +20,7 @@ from keras import layers
 import config
 import runs
 from rnn.lstm import lstm_sequence, lstm_step
-from rnn.mdn import Parts, mdn_nll, mdn_parts, mdn_size
+from rnn.mdn import Parts, mdn_nll, mdn_parts, mdn_rendition, mdn_size
 
 State = tuple[tf.Tensor, tf.Tensor]
 Weights = tuple[tf.Tensor, tf.Tensor]
@@ -150,6 +150,30 @@ def rnn_losses(model: MDNRNN, batch: dict, done_weight: float) -> dict[str, tf.T
     """Losses of a batch made by `series.data.windows`; see `losses_of`."""
     seen = batch.get("seen", batch["z"])
     return losses_of(model, model(seen[:, :-1], batch["action"]), batch, done_weight)
+
+
+def rehearse(model: MDNRNN, batch: dict) -> dict:
+    """Show M its own renditions of the last z instead of z: parallel scheduled sampling.
+
+    In every pass each z_{t+1} becomes what M draws for it after what it was shown up to z_t: after
+    k passes it has come through k steps of imagination. What happened tells which component is
+    drawn from, so that what M is asked for stays right in a world of chance. (Duckworth et al.
+    2019, "Parallel Scheduled Sampling"; the choice of the component is ours.)
+
+    Args:
+        batch: with `passes` int (B,), how many each sequence goes through, and `noise`
+            (largest, B, L, Z), standard normal.
+
+    Returns:
+        The batch with another `seen`.
+    """
+    seen, z = batch["seen"], batch["z"]
+    for k in range(batch["noise"].shape[0]):
+        parts = model(seen[:, :-1], batch["action"]).parts
+        own = mdn_rendition(parts, z[:, 1:], batch["noise"][k], model.joint)
+        chosen = (batch["passes"] > k)[:, None, None]
+        seen = tf.concat([seen[:, :1], tf.where(chosen, own, seen[:, 1:])], 1)
+    return batch | {"seen": tf.stop_gradient(seen)}
 
 
 def losses_of(

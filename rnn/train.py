@@ -36,7 +36,7 @@ def make_steps(rnn, optimizer, carried: list, options: config.RNN):
     """
     import tensorflow as tf
 
-    from rnn.model import losses_of, rnn_losses
+    from rnn.model import losses_of, rehearse, rnn_losses
 
     def losses_along_the_stream(batch):
         state = tuple(v * (1 - batch["fresh"]) for v in carried)
@@ -48,6 +48,8 @@ def make_steps(rnn, optimizer, carried: list, options: config.RNN):
 
     @tf.function(reduce_retracing=True)
     def train_step(batch):
+        if options.passes:
+            batch = rehearse(rnn, batch)
         with tf.GradientTape() as tape:
             if rnn.stream:
                 losses = losses_along_the_stream(batch)
@@ -71,7 +73,12 @@ def draw_batches(series: Series, episodes: np.ndarray, options: config.RNN, star
     for step in range(start, options.steps):
         rng = np.random.default_rng([options.seed, step])
         batch = stream.batch(step) if stream else windows(series, episodes, *size, rng)
-        yield batch | {"seen": blurred(batch["z"], options.z_noise, rng)}
+        batch["seen"] = blurred(batch["z"], options.z_noise, rng)
+        if options.passes:
+            batch["passes"] = rng.integers(0, options.passes + 1, len(batch["z"]))
+            shape = (options.passes, *batch["z"][:, 1:].shape)
+            batch["noise"] = rng.standard_normal(shape, np.float32)
+        yield batch
 
 
 def blurred(z: np.ndarray, most: float, rng: np.random.Generator) -> np.ndarray:
@@ -141,6 +148,8 @@ def main() -> None:
     run, cfg = cli.parse("rnn", __doc__)
     options = cfg.rnn
     workers.alone("rnn.train")
+    if options.stream and options.passes:
+        raise runs.RunError("--passes does not go with --stream")
     path = runs.folder(run)
     series = load_series(path)
     train, held = runs.split(series.seed, options.holdout)

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import config
 import runs
+from series.data import Series
 
 ROOT = Path(__file__).resolve().parent.parent
 runs.tensorflow(2)
@@ -68,3 +70,23 @@ def in_toy(toy, monkeypatch) -> Path:
     """Work inside the toy's folder; returns log/toy."""
     monkeypatch.chdir(toy)
     return Path("log/toy")
+
+
+def make_series(lengths, z_size=2):
+    """Series in which mu, action and reward all say which episode and step they are of."""
+    rows = [(e, t) for e, n in enumerate(lengths) for t in range(n + 1)]
+    mu = np.array([[100 * e + t] * z_size for e, t in rows], np.float16)
+    value = np.array([100 * e + t if t < lengths[e] else 0 for e, t in rows], np.float32)
+    lengths = np.array(lengths, np.int32)
+    return Series(
+        mu=mu,
+        logvar=np.full_like(mu, -50),
+        action=np.repeat(value[:, None], 3, 1),
+        reward=value,
+        mask=np.zeros((len(rows), 0), bool),
+        length=lengths,
+        offset=np.cumsum(lengths + 1) - lengths - 1,
+        terminated=np.arange(len(lengths)) % 2 == 0,
+        seed=np.arange(len(lengths)),
+        vae="",
+    )

@@ -1,32 +1,24 @@
-"""M: size, likelihood against SciPy and tfp, sampling, alignment, dreams."""
+"""M: size, likelihood against SciPy and tfp, sampling, alignment."""
 
 from __future__ import annotations
 
 import dataclasses
 
-import gymnasium
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from gymnasium.utils.env_checker import check_env
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
 import config
-import rnn.dream_env  # registers the dream
 import runs
-from controller.rollout import dream_rollout
-from rnn.dream import Dream
 from rnn.lstm import lstm_sequence
-from rnn.mdn import mdn_nll, mdn_noise_size, mdn_parts, mdn_sample, mdn_size
-from rnn.model import MDNRNN, make_rnn, rnn_losses
+from rnn.mdn import mdn_nll, mdn_noise_size, mdn_parts, mdn_rendition, mdn_sample, mdn_size
+from rnn.model import MDNRNN, make_rnn, rehearse, rnn_losses
 from rnn.train import draw_batches, held_out_batches
-from series.data import Series, Stream, windows
-from series.encode import starts_of
-from tests.conftest import PIPELINE, command, copy_run
-
-assert rnn.dream_env
+from series.data import Stream, windows
+from tests.conftest import PIPELINE, command, copy_run, make_series
 
 
 def test_parameter_counts_are_the_papers():
@@ -85,26 +77,6 @@ def test_sample_moments_at_a_temperature(joint, temperature, spread):
     want_std = np.sqrt((weight * (variance + mean**2)).sum(-1) - want_mean**2)
     np.testing.assert_array_less(abs(z.mean(0) - want_mean), 5 * want_std / np.sqrt(len(z)))
     np.testing.assert_allclose(z.std(0), want_std, rtol=0.05)
-
-
-def make_series(lengths, z_size=2):
-    """Series in which mu, action and reward all say which episode and step they are of."""
-    rows = [(e, t) for e, n in enumerate(lengths) for t in range(n + 1)]
-    mu = np.array([[100 * e + t] * z_size for e, t in rows], np.float16)
-    value = np.array([100 * e + t if t < lengths[e] else 0 for e, t in rows], np.float32)
-    lengths = np.array(lengths, np.int32)
-    return Series(
-        mu=mu,
-        logvar=np.full_like(mu, -50),
-        action=np.repeat(value[:, None], 3, 1),
-        reward=value,
-        mask=np.zeros((len(rows), 0), bool),
-        length=lengths,
-        offset=np.cumsum(lengths + 1) - lengths - 1,
-        terminated=np.arange(len(lengths)) % 2 == 0,
-        seed=np.arange(len(lengths)),
-        vae="",
-    )
 
 
 def test_windows_keep_everything_aligned():
@@ -258,71 +230,6 @@ def test_a_stream_model_steps_as_it_unrolls(prepared):
         )
 
 
-def make_dream(model, bounds=None, **options):
-    starts = {} if bounds is None else {"low": -bounds, "high": bounds}
-    starts |= {
-        "mu": np.zeros((5, 3)),
-        "logvar": np.zeros((5, 3)),
-        "mask": np.ones((5, model.mask_head * model.action_size), bool),
-    }
-    return Dream(model, starts, **options)
-
-
-def dream(model, policy, seeds, n, **options):
-    world = make_dream(model, **options)
-    params = np.zeros((len(seeds), 1), np.float32)
-    return dream_rollout(world, world.make_chunk(policy), params, np.array(seeds), n)
-
-
-def test_a_dream_depends_on_its_seed_alone_and_ends_when_m_says_so():
-    model = MDNRNN(3, 2, 8, reward_head=True, done_head=True)
-    policy = lambda z, h, c, valid, noise, params: z[:, :2] + noise  # noqa: E731
-    together = dream(model, policy, [4, 5, 6, 7, 8], 4, max_steps=120, done_threshold=0.9999)
-    alone = dream(model, policy, [7], 1, max_steps=120, done_threshold=0.9999)
-    assert together.lengths.tolist() == [120] * 5
-    np.testing.assert_allclose(together.returns[3], alone.returns[0], rtol=1e-4)
-    assert len(set(together.returns.round(3))) == 5
-    bias = model.head.bias.numpy()
-    bias[-1] = 50  # the done logit
-    model.head.bias.assign(bias)
-    assert dream(model, policy, [1, 2, 3], 2, max_steps=120).lengths.tolist() == [1, 1, 1]
-    bias[-1] = 0
-    model.head.bias.assign(bias)
-    model.head.kernel.assign(tf.zeros_like(model.head.kernel))
-    drawn = dream(model, policy, range(300), 300, max_steps=120, done_threshold=0).lengths
-    assert abs(drawn.mean() - 2) < 0.3  # a coin is tossed at every step
-    # Ends that weighed 9 times in the loss have learned odds of 1 for a chance of 1 in 10.
-    drawn = dream(model, policy, range(300), 300, max_steps=120, done_threshold=0, done_weight=9)
-    assert abs(drawn.lengths.mean() - 10) < 2
-    for wrong in ({"temperature": 0}, {"done_threshold": 1}):
-        with pytest.raises(runs.RunError, match=next(iter(wrong))):
-            make_dream(model, **wrong)
-
-
-def test_where_dreams_start():
-    """At first frames, or at any that is not an episode's last."""
-    series = make_series([5, 20, 11, 7])
-    arrays = {name: getattr(series, name) for name in ("mu", "logvar", "mask", "offset", "length")}
-    arrays["mu"][:] = np.arange(len(series.mu))[:, None]
-    starts = starts_of(arrays)
-    assert starts["mu"][:, 0].tolist() == series.offset.tolist()
-    lasts = series.offset + series.length
-    assert starts["low"].tolist() == [0, 0] and set(starts["high"]) == {len(series.mu) - 1}
-    assert sorted(starts["any_mu"][:, 0]) == sorted(set(range(len(series.mu))) - set(lasts))
-
-
-def test_a_dream_stays_within_what_was_recorded():
-    """Where the head sends z ever farther away, it stops at the recorded bounds."""
-    model = MDNRNN(3, 2, 8, head_units=4)
-    model.head.bias.assign(model.head.bias + 50)
-    world = make_dream(model)
-    zero = (np.zeros((2, 3), np.float32), model.zero_state(2), np.zeros((2, 2), np.float32))
-    noise = np.zeros((2, world.noise_size), np.float32)
-    assert (world.advance(*zero, noise)[0].numpy() > 10).all()
-    world = make_dream(model, bounds=np.array([0.5, 1.0, 2.0]))
-    np.testing.assert_array_equal(world.advance(*zero, noise)[0], [[0.5, 1.0, 2.0]] * 2)
-
-
 def test_m_is_shown_noisy_latents_and_asked_for_clean_ones():
     series = make_series([90, 90, 90, 90])
     options = config.RNN(steps=1, batch_size=4, sequence_length=80)
@@ -342,6 +249,53 @@ def test_m_is_shown_noisy_latents_and_asked_for_clean_ones():
     assert losses[0] != losses[1]
 
 
+@pytest.mark.parametrize("joint", [False, True])
+def test_passes_are_steps_of_imagination(joint):
+    """As many passes as steps are a dream, in which the same things happen."""
+    rng = np.random.default_rng(0)
+    model = MDNRNN(3, 2, 8, mixtures=2, joint=joint)
+    z, action = (rng.standard_normal((4, n, s)).astype(np.float32) for n, s in ((6, 3), (5, 2)))
+    noise = np.tile(rng.standard_normal((1, 4, 5, 3)).astype(np.float32), (5, 1, 1, 1))
+    batch = {"z": z, "seen": z, "action": action, "noise": noise, "passes": np.array([0, 1, 2, 5])}
+    seen = rehearse(model, batch)["seen"].numpy()
+
+    def shown(row, k, t):
+        """z_t of a row after k passes, step by step."""
+        if not (k and t):
+            return z[None, row, t]
+        state = model.zero_state(1)
+        for s in range(t):
+            now = shown(row, k - 1, s)
+            state = model.step(now, action[None, row, s], state)
+        parts = model.predict_from(state[0], now, action[None, row, t - 1]).parts
+        return mdn_rendition(parts, z[None, row, t], noise[0, None, row, t - 1], joint)
+
+    for row, passes in enumerate(batch["passes"]):
+        for t in range(6):
+            np.testing.assert_allclose(seen[row, t], shown(row, passes, t)[0], atol=1e-5)
+    own, state = z[None, 3, 0], model.zero_state(1)  # the last is a dream all along
+    for t in range(5):
+        state = model.step(own, action[None, 3, t], state)
+        parts = model.predict_from(state[0], own, action[None, 3, t]).parts
+        own = mdn_rendition(parts, z[None, 3, t + 1], noise[0, None, 3, t], joint)
+        np.testing.assert_allclose(seen[3, t + 1], own[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_rendition_is_of_the_component_that_explains_best(joint):
+    parts, z = random_parts(joint)
+    z = z.astype(np.float32)
+    logits, mean, logstd = (p.numpy() for p in parts)
+    density = norm.logpdf(z[:, None] if joint else z[..., None], mean, np.exp(logstd))
+    best = (logits + density.sum(-1) if joint else logits + density).argmax(-1)
+    noise = np.ones_like(z)
+    if joint:
+        want = np.stack([(mean + np.exp(logstd))[b, k] for b, k in enumerate(best)])
+    else:
+        want = np.take_along_axis(mean + np.exp(logstd), best[..., None], -1)[..., 0]
+    np.testing.assert_allclose(mdn_rendition(parts, z, noise, joint), want, rtol=1e-5)
+
+
 def test_a_stream_is_validated_on_whole_episodes():
     series = make_series([5, 20, 11, 7])
     options = config.RNN(stream=True, sequence_length=4)
@@ -351,53 +305,6 @@ def test_a_stream_is_validated_on_whole_episodes():
     options = config.RNN(sequence_length=4)
     (batch,) = held_out_batches(series, np.array([1, 2]), options)
     assert batch["mask"].shape == (8, 4)
-
-
-def test_a_dreams_mask_is_what_m_predicts():
-    model = MDNRNN(3, 4, 8, mask_head=True)
-    bias = model.valid_head.bias.numpy()
-    bias[-4:] = -50, 50, -50, -50
-    model.valid_head.bias.assign(bias)
-    seen = []
-
-    def policy(z, h, c, valid, noise, params):
-        tf.py_function(lambda v: seen.append(v.numpy()), [valid], [])
-        return tf.one_hot(tf.argmax(tf.cast(valid, tf.int32), -1), 4)
-
-    dream(model, policy, [1, 2], 2, max_steps=3)
-    assert seen[0].all() and all((v == [False, True, False, False]).all() for v in seen[1:])
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("observation", ["z", "zh", "frame"])
-def test_dream_is_a_gymnasium_environment(in_toy, observation):
-    env = gymnasium.make(
-        "WorldModelDream-v0", run="toy", observation=observation, max_steps=20, temperature=1.15
-    )
-    check_env(env.unwrapped, skip_render_check=True)
-    traces = []
-    for _ in range(2):
-        obs, _ = env.reset(seed=3)
-        env.action_space.seed(3)
-        steps = [env.step(env.action_space.sample()) for _ in range(5)]
-        traces.append(np.stack([obs, *(s[0] for s in steps)]))
-    np.testing.assert_array_equal(*traces)
-
-
-def test_dream_vector_env_starts_anew_after_the_end(in_toy):
-    envs = gymnasium.make_vec(
-        "WorldModelDream-v0",
-        3,
-        vectorization_mode="vector_entry_point",
-        run="toy",
-        max_steps=4,
-        done_threshold=0.999999,
-        render_mode="rgb_array",
-    )
-    obs, _ = envs.reset(seed=1)
-    assert obs.shape == (3, 32) and envs.render().shape == (3, 64, 64, 3)
-    cut = [envs.step(envs.action_space.sample())[3].all() for _ in range(10)]
-    assert cut == [False, False, False, True, False, False, False, False, True, False]
 
 
 def test_joint_mixtures_and_heads_train_and_go_on(toy, tmp_path):

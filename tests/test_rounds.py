@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +16,7 @@ import pytest
 import config
 import runs
 from controller.rounds import play_rounds, plot, take_over, words_of
-from tests.conftest import command, copy_run
+from tests.conftest import ROOT, command, copy_run
 from train import check_dream
 
 
@@ -109,9 +113,27 @@ def test_weights_to_start_from(toy, tmp_path):
 
 
 @pytest.mark.slow
-def test_rounds_play_record_and_dream_again(tmp_path):
+@pytest.mark.parametrize("moment", ["record: ", "vae: ", "rnn: ", "controller: "])
+def test_rounds_play_record_and_dream_again_and_go_on_after_a_kill(tmp_path, moment):
     words = ("carracing", "--preset", "toy", "--in", "dream", "--rounds", "2", "--workers", "1")
     words = ("train.py", *words, "--round-episodes", "2")
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / words[0]), *words[1:]],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    second = False
+    for line in process.stdout:
+        second |= line.startswith("round 2 of 2")
+        if second and line.startswith(moment):
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
     done = command(*words, cwd=tmp_path, timeout=900)
     rows = json.loads((tmp_path / "log/carracing/rounds.json").read_text())
     assert [row["episodes"] for row in rows] == [4, 6] and "round 2:" in done.stdout
