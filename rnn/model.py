@@ -152,7 +152,7 @@ def rnn_losses(model: MDNRNN, batch: dict, done_weight: float) -> dict[str, tf.T
     return losses_of(model, model(seen[:, :-1], batch["action"]), batch, done_weight)
 
 
-def rehearse(model: MDNRNN, batch: dict) -> dict:
+def rehearse(model: MDNRNN, batch: dict, bounds: tuple[tf.Tensor, tf.Tensor]) -> dict:
     """Show M its own renditions of the last z instead of z: parallel scheduled sampling.
 
     In every pass each z_{t+1} becomes what M draws for it after what it was shown up to z_t: after
@@ -163,6 +163,7 @@ def rehearse(model: MDNRNN, batch: dict) -> dict:
     Args:
         batch: with `passes` int (B,), how many each sequence goes through, and `noise`
             (largest, B, L, Z), standard normal.
+        bounds: lowest and highest z (Z,) that M is shown of its own, as in a dream.
 
     Returns:
         The batch with another `seen`.
@@ -171,6 +172,7 @@ def rehearse(model: MDNRNN, batch: dict) -> dict:
     for k in range(batch["noise"].shape[0]):
         parts = model(seen[:, :-1], batch["action"]).parts
         own = mdn_rendition(parts, z[:, 1:], batch["noise"][k], model.joint)
+        own = tf.clip_by_value(own, *bounds)
         chosen = (batch["passes"] > k)[:, None, None]
         seen = tf.concat([seen[:, :1], tf.where(chosen, own, seen[:, 1:])], 1)
     return batch | {"seen": tf.stop_gradient(seen)}

@@ -25,10 +25,11 @@ from vae.data import read_ahead
 CHECKS = 100  # sequences of a validation, at most
 
 
-def make_steps(rnn, optimizer, carried: list, options: config.RNN):
+def make_steps(rnn, optimizer, carried: list, options: config.RNN, bounds: tuple):
     """Compile the training and the validation step.
 
     Args:
+        bounds: lowest and highest recorded mu (Z,).
         carried: h and c (B, H) that a stream of episodes carries from one step to the next.
 
     Returns:
@@ -49,7 +50,7 @@ def make_steps(rnn, optimizer, carried: list, options: config.RNN):
     @tf.function(reduce_retracing=True)
     def train_step(batch):
         if options.passes:
-            batch = rehearse(rnn, batch)
+            batch = rehearse(rnn, batch, bounds)
         with tf.GradientTape() as tape:
             if rnn.stream:
                 losses = losses_along_the_stream(batch)
@@ -190,7 +191,8 @@ def main() -> None:
         + (f"; goes on at step {state['step'] + 1}" if state["step"] else "")
     )
     metrics = runs.Metrics(folder, "step", start=state["step"] + 1)
-    train_step, validate_step = make_steps(rnn, optimizer, carried, options)
+    bounds = tuple(m.astype(np.float32) for m in (series.mu.min(0), series.mu.max(0)))
+    train_step, validate_step = make_steps(rnn, optimizer, carried, options, bounds)
     check = held_out_batches(series, held, options)
     weights = [float(batch["mask"].sum()) for batch in check]
     progress = workers.Progress(options.steps, "steps", done=state["step"])

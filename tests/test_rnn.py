@@ -257,7 +257,9 @@ def test_passes_are_steps_of_imagination(joint):
     z, action = (rng.standard_normal((4, n, s)).astype(np.float32) for n, s in ((6, 3), (5, 2)))
     noise = np.tile(rng.standard_normal((1, 4, 5, 3)).astype(np.float32), (5, 1, 1, 1))
     batch = {"z": z, "seen": z, "action": action, "noise": noise, "passes": np.array([0, 1, 2, 5])}
-    seen = rehearse(model, batch)["seen"].numpy()
+    narrow = rehearse(model, batch, (-0.01, 0.01))["seen"].numpy()
+    assert (narrow[0] == z[0]).all() and abs(narrow[3, 1:]).max() <= 0.01
+    seen = rehearse(model, batch, (-np.inf, np.inf))["seen"].numpy()
 
     def shown(row, k, t):
         """z_t of a row after k passes, step by step."""
