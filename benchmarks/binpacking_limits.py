@@ -3,10 +3,10 @@
     python -m benchmarks.binpacking_limits log/binpacking
 
 V: of held-out frames, how often each level's bins and the item can still be read from V's
-reconstruction. M: the same of what it imagines one step ahead, and its errors of reward and valid
-actions 1, 10 and 100 steps ahead (rnn/errors.py). The optimiser: the evolved controller
-beside best fit, written as a controller of the same form (a bias that grows with the level), both
-in the dream and in the game.
+reconstruction. M: the same of what it imagines 1, 10 and 100 steps ahead, with its errors of reward
+and valid actions, while the items and actions of the game are given to it; and rnn/errors.py. The
+optimiser: the evolved controller beside best fit, written as a controller of the same form (a bias
+that grows with the level), both in the dream and in the game.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import runs
 import workers
 from envs import binpacking
 from record.episodes import list_episodes, load_episode
+
+WARMUP, STEPS = 50, [1, 10, 100]  # true steps that M sees first, and imagined ones
 
 
 def read_back(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,38 +74,47 @@ def measure_vision(path, cfg: config.Config, frames: int) -> None:
         print(f"{level:9}{is_open.mean():9.1%}{exact:9.1%}{hit:12.1%}{false:12.1%}")
 
 
-def measure_memory(path, cfg: config.Config, episodes: int) -> None:
-    """Print how much of a state survives one step of M, and its errors further ahead."""
-    from rnn.errors import run_errors, table
-    from rnn.mdn import mdn_noise_size, mdn_sample
+def measure_memory(path, cfg: config.Config, count: int, temperature: float = 1.0) -> None:
+    """Print how much of a state survives some steps of M, if what came in the game comes in the
+    dream too: the same items and actions."""
+    from rnn.errors import run_errors, sequences, table
     from rnn.model import load_rnn
+    from rnn.pictures import imagine
     from series.data import load_series
     from vae.model import load_vae, to_uint8
 
-    series, rng = load_series(path), np.random.default_rng(0)
+    series = load_series(path)
     vae = load_vae(path, cfg.vae, "float32")
     rnn = load_rnn(path, cfg.vae.z_size, binpacking.ACTION_SIZE, cfg.rnn)
     _, held = runs.split(series.seed, cfg.rnn.holdout)
-    right, false, missed = [], [], []
-    for i in held[:episodes]:
-        rows = slice(series.offset[i], series.offset[i] + series.length[i] + 1)
-        z = series.mu[rows].astype(np.float32)
-        said = rnn(z[None, :-1], series.action[rows][None, :-1])
-        parts = [part[0] for part in said.parts]
-        noise = rng.standard_normal((len(z) - 1, mdn_noise_size(rnn.z_size, rnn.joint)))
-        imagined = mdn_sample(parts, 1.0, noise.astype(np.float32), rnn.joint)
-        truth = load_episode(path / "record" / f"{series.seed[i]}.npz").obs[1:]
-        is_open = read_back(truth)[0][:, 1:] > 0
-        seen = read_back(to_uint8(vae.decode(imagined)))[0][:, 1:] > 0
-        right.append((is_open == seen).all(1))
-        false.append((seen & ~is_open).sum(1))
-        missed.append((is_open & ~seen).sum(1))
-    right, false, missed = (np.concatenate(x).mean() for x in (right, false, missed))
+    rows = sequences(series, held, WARMUP + max(STEPS), count, 0)
+    bounds = series.mu.min(0).astype(np.float32), series.mu.max(0).astype(np.float32)
+    z, action = series.mu[rows].astype(np.float32), series.action[rows]
+    dream = imagine(rnn, z, action, WARMUP, temperature, told=True, bounds=bounds)
+    print(f"M, {count} held-out sequences of the same items and actions, drawn at {temperature}:")
     print(
-        f"M, one step ahead, drawn: levels open or not, all right in {right:.1%} of frames; "
-        f"{false:.2f} a frame open by mistake, {missed:.2f} missed"
+        f"{'steps':>9}{'all levels right':>18}{'false open':>12}{'missed':>9}{'items':>9}", end=""
     )
-    print(table(run_errors(path, cfg, steps=[1, 10, 100])))
+    print(f"{'valid wrong':>13}{'reward error':>14}")
+    episode = np.searchsorted(series.offset, rows[:, 0], "right") - 1
+    for k in STEPS:
+        at = rows[:, WARMUP - 1 + k]
+        truth = [
+            load_episode(path / "record" / f"{series.seed[e]}.npz").obs[row - series.offset[e]]
+            for e, row in zip(episode, at, strict=True)
+        ]
+        counts, items = read_back(np.stack(truth))
+        own = dream.z[:, k - 1]
+        counts_own, items_own = read_back(to_uint8(vae.decode(own)))
+        is_open, seen = counts[:, 1:] > 0, counts_own[:, 1:] > 0
+        told = rnn.valid(own, dream.hidden[:, k - 1]).numpy() > 0
+        errors = dream.reward[:, k - 1] - series.reward[at - 1]
+        print(
+            f"{k:9}{(is_open == seen).all(1).mean():18.1%}{(seen & ~is_open).sum(1).mean():12.2f}"
+            f"{(is_open & ~seen).sum(1).mean():9.2f}{(items == items_own).mean():9.1%}"
+            f"{(told != series.mask[at]).mean():13.2%}{np.sqrt((errors**2).mean()):14.2f}"
+        )
+    print(table(run_errors(path, cfg, steps=STEPS, warmup=WARMUP)))
 
 
 def best_fit_params(options: config.Controller, num_params: int) -> np.ndarray:
@@ -154,7 +165,7 @@ def main() -> None:
         raise runs.RunError(f"{path} plays {cfg.game}, not binpacking")
     runs.tensorflow()
     measure_vision(path, cfg, args.frames)
-    measure_memory(path, cfg, max(1, args.frames // 250))
+    measure_memory(path, cfg, args.frames // 4)
     measure_controllers(path, cfg, args.episodes)
 
 

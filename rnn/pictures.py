@@ -12,7 +12,7 @@ import tensorflow as tf
 import config
 import runs
 from record.episodes import load_episode
-from rnn.mdn import mdn_noise_size, mdn_sample
+from rnn.mdn import mdn_noise_size, mdn_rendition, mdn_sample
 from series.data import Series
 from vae.model import to_uint8
 
@@ -27,26 +27,41 @@ class Imagined(NamedTuple):
     hidden: np.ndarray  # (B, n, H), what M knew before it
 
 
-def imagine(rnn, z: np.ndarray, action: np.ndarray, warmup: int, temperature: float) -> Imagined:
+def imagine(
+    rnn,
+    z: np.ndarray,
+    action: np.ndarray,
+    warmup: int,
+    temperature: float,
+    told: bool = False,
+    bounds: tuple = (-np.inf, np.inf),
+) -> Imagined:
     """Let M see a sequence's first `warmup` steps, then dream on with the true actions.
 
     Args:
         z: latents (B, T, Z). action: (B, T, A).
         warmup: steps that M sees; at least 1.
         temperature: of the sampled z.
+        told: the true z tells which of M's components is drawn from, as in `rehearse`.
+        bounds: lowest and highest z (Z,) of the dream.
 
     Returns:
         n = T - warmup steps: `z[:, k]` is the dream of the argument z[:, warmup + k].
     """
     state, rng = rnn.zero_state(len(z)), np.random.default_rng(7)
-    size = (len(z), mdn_noise_size(z.shape[-1], rnn.joint))
+    size = (len(z), z.shape[-1] if told else mdn_noise_size(z.shape[-1], rnn.joint))
     dream, now = [], tf.constant(z[:, 0])
     for t in range(z.shape[1] - 1):
         now = tf.constant(z[:, t]) if t < warmup else now
         played = tf.constant(action[:, t])
         state = rnn.step(now, played, state)
         said = rnn.predict_from(state[0], now, played)
-        now = mdn_sample(said.parts, temperature, rng.standard_normal(size, np.float32), rnn.joint)
+        noise = rng.standard_normal(size, np.float32)
+        if told:
+            now = mdn_rendition(said.parts, z[:, t + 1], noise * temperature**0.5, rnn.joint)
+        else:
+            now = mdn_sample(said.parts, temperature, noise, rnn.joint)
+        now = tf.clip_by_value(now, *bounds)
         if t + 1 >= warmup:
             dream.append((now, said.reward, state[0]))
     columns = zip(*dream, strict=True)
