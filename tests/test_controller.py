@@ -14,6 +14,7 @@ import tensorflow as tf
 import config
 import runs
 from controller.agent import Agent, choose, control, features, load_agent, squash
+from controller.curves import own_curve
 from controller.model import Shape, count_params, load_controller, shape_of
 from controller.plot import history
 from controller.rollout import padded, rollout
@@ -243,6 +244,10 @@ def test_the_shipped_run_is_whole_and_drives():
     with pytest.raises(runs.RunError, match="first frames only"):
         load_dream(path, cfg, start="any")
     assert history(path)[0][-1, 0] >= result["generation"]
+    (generation, steps, hours, core_hours), scores = own_curve(path, 2)
+    assert generation[0] == 30 and abs(scores[0] - 820) < 1  # the first on whole episodes
+    assert 64 * 2 * 500 * 24 < steps[0] < 64 * 4 * 1000 * 30 and (np.diff(steps) > 0).all()
+    np.testing.assert_allclose(core_hours, 2 * hours)
 
 
 def test_videos_of_the_game_and_the_dream(toy, monkeypatch):
