@@ -90,6 +90,9 @@ class VAE:
     final_learning_rate: float = opt(
         0.0, "reach this rate at the last epoch by a cosine (0: stay constant)", grow=True
     )
+    warmup: int = opt(
+        0, "epochs in which the rate climbs to --learning-rate first, in equal steps", grow=True
+    )
     batch_size: int = opt(100, "frames in a batch", low=1)
     epochs: int = opt(10, "passes over the recorded frames", grow=True, low=1)
     max_frames: int = opt(0, "frames of each episode drawn in an epoch (0: all of them)", grow=True)

@@ -178,9 +178,10 @@ BINPACKING = {
         "vae": {
             "z_size": 64,
             "recon_weight": 300.0,
-            "learning_rate": 2e-4,
+            "learning_rate": 4e-4,
             "final_learning_rate": 2e-5,
-            "epochs": 5,
+            "warmup": 2,
+            "epochs": 6,
             "max_frames": 200,
         },
         "rnn": {

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import config
 import runs
 from record.episodes import Episode, list_episodes, load_episode, save_episode
 from series.data import load_series
@@ -19,11 +20,20 @@ from vae import standardize
 from vae.adam import Adam
 from vae.data import batches, frame_count
 from vae.model import ConvVAE, kl_divergence, load_vae, pixels, reparameterize, upscale, vae_loss
+from vae.train import learning_rate
 
 
 @pytest.mark.parametrize(("z_size", "count"), [(32, 4_348_547), (64, 4_446_915)])
 def test_parameter_count_is_the_papers(z_size, count):
     assert ConvVAE(z_size).count_params() == count
+
+
+def test_the_rate_climbs_and_falls():
+    options = config.VAE(learning_rate=4.0, final_learning_rate=1.0, warmup=1, epochs=4)
+    rates = [learning_rate(options, epoch) for epoch in range(4)]
+    np.testing.assert_allclose(rates, [2, 4, 2.5, 1])
+    constant = config.VAE(learning_rate=4.0, warmup=3, epochs=4)
+    assert [learning_rate(constant, epoch) for epoch in range(4)] == [1, 2, 3, 4]
 
 
 def test_first_decoder_product_is_the_transposed_convolution():

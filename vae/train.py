@@ -110,10 +110,13 @@ def validate(step, held, options: config.VAE) -> np.ndarray:
 
 
 def learning_rate(options: config.VAE, epoch: int) -> float:
-    """The rate of an epoch: constant, or a cosine down to final_learning_rate."""
-    if not options.final_learning_rate or options.epochs == 1:
+    """The rate of an epoch: after the climb constant, or a cosine down to final_learning_rate."""
+    if epoch < options.warmup:
+        return options.learning_rate * (epoch + 1) / (options.warmup + 1)
+    last = options.epochs - 1 - options.warmup
+    if not options.final_learning_rate or last < 1:
         return options.learning_rate
-    wave = (1 + math.cos(math.pi * epoch / (options.epochs - 1))) / 2
+    wave = (1 + math.cos(math.pi * (epoch - options.warmup) / last)) / 2
     low = options.final_learning_rate
     return low + (options.learning_rate - low) * wave
 
