@@ -74,7 +74,7 @@ def measure_vision(path, cfg: config.Config, frames: int) -> None:
         print(f"{level:9}{is_open.mean():9.1%}{exact:9.1%}{hit:12.1%}{false:12.1%}")
 
 
-def measure_memory(path, cfg: config.Config, count: int, temperature: float = 1.0) -> None:
+def measure_memory(path, cfg: config.Config, count: int, temperature: float) -> None:
     """Print how much of a state survives some steps of M, if what came in the game comes in the
     dream too: the same items and actions."""
     from rnn.errors import run_errors, sequences, table
@@ -88,9 +88,8 @@ def measure_memory(path, cfg: config.Config, count: int, temperature: float = 1.
     rnn = load_rnn(path, cfg.vae.z_size, binpacking.ACTION_SIZE, cfg.rnn)
     _, held = runs.split(series.seed, cfg.rnn.holdout)
     rows = sequences(series, held, WARMUP + max(STEPS), count, 0)
-    bounds = series.mu.min(0).astype(np.float32), series.mu.max(0).astype(np.float32)
     z, action = series.mu[rows].astype(np.float32), series.action[rows]
-    dream = imagine(rnn, z, action, WARMUP, temperature, told=True, bounds=bounds)
+    dream = imagine(rnn, z, action, WARMUP, temperature, told=True, bounds=series.bounds())
     print(f"M, {count} held-out sequences of the same items and actions, drawn at {temperature}:")
     print(
         f"{'steps':>9}{'all levels right':>18}{'false open':>12}{'missed':>9}{'items':>9}", end=""
@@ -156,16 +155,19 @@ def main() -> None:
     parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
     add = parser.add_argument
     add("run", help="a run of bin packing, such as log/binpacking")
-    add("--frames", type=int, default=2000, help="frames to look at (default: 2000)")
+    add("--frames", type=int, default=2000, help="of V to look at; of M a quarter (default: 2000)")
     add("--episodes", type=int, default=100, help="episodes of a score (default: 100)")
+    add("--temperature", type=float, default=1.0, help="of M's imagination (default: 1.0)")
     args = parser.parse_args()
+    if min(args.frames, args.episodes) < 1 or args.temperature <= 0:
+        parser.error("--frames and --episodes must be at least 1, --temperature above 0")
     workers.alone("binpacking_limits")
     path, cfg = runs.find(args.run)
     if cfg.game != "binpacking":
         raise runs.RunError(f"{path} plays {cfg.game}, not binpacking")
     runs.tensorflow()
     measure_vision(path, cfg, args.frames)
-    measure_memory(path, cfg, args.frames // 4)
+    measure_memory(path, cfg, max(1, args.frames // 4), args.temperature)
     measure_controllers(path, cfg, args.episodes)
 
 

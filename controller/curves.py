@@ -19,7 +19,7 @@ import numpy as np
 
 import cli
 import runs
-from controller.plot import history, save
+from controller.plot import history, history_files, save
 
 # What was published: generations, evaluations, seconds of a generation. Both played 64 x 16
 # episodes of up to 1,000 steps a generation on 64 workers.
@@ -48,13 +48,18 @@ def published_curve(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def own_curve(path: Path, cores: int) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluations of a run on whole episodes, as `published_curve`."""
+    """Evaluations of a run on whole episodes, as `published_curve`.
+
+    Raises:
+        RunError: it has none.
+    """
     hist, evaluations = history(path)
     whole = hist[hist[:, 8] > 1000, 0]
     evaluations = evaluations[np.isin(evaluations[:, 0], whole)]
+    if not len(evaluations):
+        raise runs.RunError(f"{path} has no evaluation on whole episodes of 1,000 steps")
     played = {}  # steps of each generation; a run may have changed its episodes
-    files = (path / "controller").glob("*.hist.json")
-    for file in sorted(files, key=lambda f: f.stat().st_mtime):
+    for file in history_files(path):
         episodes, population = (int(word) for word in file.name.split(".")[2:4])
         for row in json.loads(file.read_text()):
             played[int(row[0])] = row[7] * episodes * population

@@ -23,6 +23,14 @@ import runs
 DAY = 86400
 
 
+def history_files(path: Path) -> list[Path]:
+    """The original's history files of a run, the newest last: one for each `--episodes`.
+
+    Where an older one was left with later generations, the newer counts.
+    """
+    return sorted((path / "controller").glob("*.hist.json"), key=lambda f: f.stat().st_mtime)
+
+
 def history(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read the original's history files of a run.
 
@@ -33,9 +41,7 @@ def history(path: Path) -> tuple[np.ndarray, np.ndarray]:
         RunError: no generation was played yet.
     """
     rows, scores = [], []
-    # One for each --episodes; where an older one was left with later generations, the newer counts.
-    files = sorted((path / "controller").glob("*.hist.json"), key=lambda f: f.stat().st_mtime)
-    for file in files:
+    for file in history_files(path):
         rows += json.loads(file.read_text())
         best = Path(str(file).replace(".hist.json", ".hist_best.json"))
         scores += json.loads(best.read_text()) if best.exists() else []

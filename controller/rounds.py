@@ -66,7 +66,8 @@ def play_round(path: Path, before: Path | None, k: int, cfg: config.Config) -> d
     game, options = cfg.game, cfg.controller
     words = (game, "--run", str(path), "--preset", cfg.preset)
     go_on = ("--from", str(before)) if before else ()
-    epochs = ("--epochs", str(options.round_epochs)) if before else ()
+    # A warm-up is for random weights.
+    epochs = ("--epochs", str(options.round_epochs), "--warmup", "0") if before else ()
     if before:
         take_over(before, path)
         workers.script(

@@ -49,8 +49,7 @@ def measure(rnn, series: Series, rows: np.ndarray, warmup: int, steps: list[int]
     from rnn.pictures import imagine
 
     z = series.mu[rows].astype(np.float32)
-    bounds = series.mu.min(0).astype(np.float32), series.mu.max(0).astype(np.float32)
-    dream = imagine(rnn, z, series.action[rows], warmup, 1.0, bounds=bounds)
+    dream = imagine(rnn, z, series.action[rows], warmup, 1.0, bounds=series.bounds())
     out = {}
     for k in steps:
         at = rows[:, warmup - 1 + k]

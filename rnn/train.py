@@ -29,8 +29,8 @@ def make_steps(rnn, optimizer, carried: list, options: config.RNN, bounds: tuple
     """Compile the training and the validation step.
 
     Args:
-        bounds: lowest and highest recorded mu (Z,).
         carried: h and c (B, H) that a stream of episodes carries from one step to the next.
+        bounds: lowest and highest recorded mu (Z,).
 
     Returns:
         Two functions from a batch to a dict of losses.
@@ -191,8 +191,7 @@ def main() -> None:
         + (f"; goes on at step {state['step'] + 1}" if state["step"] else "")
     )
     metrics = runs.Metrics(folder, "step", start=state["step"] + 1)
-    bounds = tuple(m.astype(np.float32) for m in (series.mu.min(0), series.mu.max(0)))
-    train_step, validate_step = make_steps(rnn, optimizer, carried, options, bounds)
+    train_step, validate_step = make_steps(rnn, optimizer, carried, options, series.bounds())
     check = held_out_batches(series, held, options)
     weights = [float(batch["mask"].sum()) for batch in check]
     progress = workers.Progress(options.steps, "steps", done=state["step"])

@@ -41,6 +41,10 @@ class Series:
     def __len__(self) -> int:
         return len(self.length)
 
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest recorded mu: float32 (Z,) each."""
+        return self.mu.min(0).astype(np.float32), self.mu.max(0).astype(np.float32)
+
 
 def load_series(path: Path) -> Series:
     """Load the series of a run's folder and check that its V is still the one that made it.
