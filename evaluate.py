@@ -36,6 +36,7 @@ import workers
 from controller.model import load_controller
 from controller.rollout import dream_rollout, dream_team, rollout, team
 from record.policies import BASELINES
+from stages import ENGINES
 
 PACKAGES = {
     "carracing": ("tensorflow", "keras", "gymnasium", "numpy", "box2d"),
@@ -237,7 +238,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--engine",
-        choices=config.ENGINES,
+        choices=ENGINES,
         help="who plays the game (default: gymnasium or vizdoom, whose scores are official)",
     )
     add("--baselines", action="store_true", help="also play policies that learned nothing")

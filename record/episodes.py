@@ -6,6 +6,7 @@ and `obs[t + 1]` what it led to. The last observation is stored, so `obs` is one
     obs uint8 (T+1, 64, 64, 3) · action float32 (T, A), or int32 (T,) if discrete
     reward float32 (T,) · terminated bool () · truncated bool ()
     mask bool (T+1, A): the valid actions; (T+1, 0) if all always are
+    policy float32 (T, A): how often a search tried each action, as shares; (T, 0) without one
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ class Episode:
     terminated: np.ndarray
     truncated: np.ndarray
     mask: np.ndarray
+    policy: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.policy is None:
+            self.policy = np.zeros((len(self), 0), np.float32)
 
     def __len__(self) -> int:
         return len(self.reward)
@@ -41,6 +47,7 @@ class Episode:
 
 
 FIELDS = [field.name for field in dataclasses.fields(Episode)]
+LATER = ("mask", "policy")  # an episode may lack them
 
 
 def save_episode(path: Path, episode: Episode) -> None:
@@ -62,9 +69,10 @@ def load_episode(path: Path) -> Episode:
     """
     try:
         with np.load(path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in FIELDS if name != "mask"}
+            arrays = {name: data[name] for name in FIELDS if name not in LATER}
             nothing = np.zeros((len(arrays["obs"]), 0), bool)
-            episode = Episode(**arrays, mask=data.get("mask", nothing))
+            later = {"mask": data.get("mask", nothing), "policy": data.get("policy")}
+            episode = Episode(**arrays, **later)
     except Exception as error:
         what = "is empty" if not path.stat().st_size else "is not an episode of ours"
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -75,6 +83,7 @@ def load_episode(path: Path) -> Episode:
         and episode.obs.dtype == np.uint8
         and episode.action.shape[:1] == (steps,)
         and episode.terminated.shape == episode.truncated.shape == ()
+        and episode.policy.shape[:1] == (steps,)
     )
     if not good:
         shapes = {name: getattr(episode, name).shape for name in FIELDS}

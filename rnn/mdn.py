@@ -5,6 +5,7 @@ loss, and samples for the dream. B is any batch shape, Z the latent size, K the 
 
     per dimension (the original)  Z mixtures of K Gaussians:      Z * 3K numbers
     joint (ctallec)               one mixture of K Gaussians in Z dimensions: K * (1 + 2Z) numbers
+    deterministic                 K = 0: a mean and no more, Z numbers
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ import tensorflow as tf
 
 Parts = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
+SURE = -20.0  # log standard deviation of a deterministic head: what is drawn is the mean
+
 
 def mdn_size(z_size: int, mixtures: int, joint: bool) -> int:
     """How many raw numbers describe the next z."""
+    if not mixtures:
+        return z_size
     return mixtures * (1 + 2 * z_size) if joint else z_size * 3 * mixtures
 
 
@@ -23,8 +28,12 @@ def mdn_parts(raw: tf.Tensor, z_size: int, mixtures: int, joint: bool) -> Parts:
     """Split raw numbers (B, size) into logits, means and log standard deviations.
 
     Returns:
-        Per dimension: (B, Z, K) each. Joint: logits (B, K); means and logstd (B, K, Z).
+        Per dimension: (B, Z, K) each, K = 1 if deterministic. Joint: logits (B, K); means and
+        logstd (B, K, Z).
     """
+    if not mixtures:
+        mean = raw[..., None]
+        return tf.zeros_like(mean), mean, tf.fill(tf.shape(mean), SURE)
     if not joint:
         shape = tf.concat([tf.shape(raw)[:-1], [z_size, 3 * mixtures]], 0)
         logits, mean, logstd = tf.split(tf.reshape(raw, shape), 3, axis=-1)
@@ -51,6 +60,14 @@ def mdn_nll(parts: Parts, z: tf.Tensor, joint: bool) -> tf.Tensor:
     """Negative log-likelihood of z (B, Z), in nats for one latent dimension: (B,)."""
     log_prob = mdn_distribution(parts, joint).log_prob(z)
     return -log_prob / z.shape[-1] if joint else -tf.reduce_mean(log_prob, -1)
+
+
+def mdn_likeliest(parts: Parts, joint: bool) -> tf.Tensor:
+    """Mean of the likeliest component: (B, Z)."""
+    logits, mean, _ = parts
+    best = tf.argmax(logits, -1)[..., None]
+    axis = -2 if joint else -1
+    return tf.squeeze(tf.gather(mean, best, batch_dims=len(logits.shape) - 1, axis=axis), axis)
 
 
 def to_uniform(noise: tf.Tensor) -> tf.Tensor:

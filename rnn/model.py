@@ -2,7 +2,8 @@
 
 Input z_t and a_t; output the distribution of z_{t+1} and, if asked for, reward r_t, the logit that
 the episode ends with step t; and, of z_{t+1} and what M knew before it, which actions are valid
-there. 422,368 parameters at Z = 32, A = 3, 256 units, 5 mixtures.
+there. For planning also policy and value of s_t, which are read from h_{t-1} and z_t.
+422,368 parameters at Z = 32, A = 3, 256 units, 5 mixtures.
 
 In shapes, B is the batch, T time, Z the latent size, A the action's, H the units, K the mixtures.
 """
@@ -51,15 +52,18 @@ class MDNRNN(keras.Model):
         mask_head: bool = False,
         stream: bool = False,
         head_units: int = 0,
+        planning_heads: bool = False,
+        planning_units: int = 128,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.z_size, self.action_size, self.hidden_size = z_size, action_size, hidden_size
-        self.mixtures, self.joint, self.stream = mixtures, joint, stream
+        self.mixtures, self.joint, self.stream = mixtures, joint and mixtures > 0, stream
         self.reward_head, self.done_head, self.mask_head = reward_head, done_head, mask_head
         self.reward_scale = reward_scale
         self.lstm = layers.LSTM(hidden_size, return_sequences=True, return_state=True)
         self.head = layers.Dense(mdn_size(z_size, mixtures, joint) + reward_head + done_head)
+        self.planning_heads = planning_heads
         self.lstm.build((None, None, z_size + action_size + stream))
         self.between = None
         if head_units:
@@ -70,6 +74,11 @@ class MDNRNN(keras.Model):
         if mask_head:
             self.valid_head = layers.Dense(action_size)
             self.valid_head.build((None, z_size + hidden_size))
+        if planning_heads:
+            self.planning_units = layers.Dense(planning_units, activation="relu")
+            self.planning_units.build((None, hidden_size + z_size))
+            self.policy_value = layers.Dense(action_size + 1)
+            self.policy_value.build((None, planning_units))
         self.built = True
 
     def zero_state(self, batch: int) -> State:
@@ -140,6 +149,16 @@ class MDNRNN(keras.Model):
         """Logits of the actions valid at z_{t+1} (B, ..., Z), with h_t: (B, ..., A)."""
         return self.valid_head(tf.concat([z, h], -1)) if self.mask_head else None
 
+    def plan(self, z: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Policy logits (B, ..., A) and value (B, ...), as it is learned, of a state.
+
+        Args:
+            z: (B, ..., Z), the state's frame.
+            before: (B, ..., H), h after the step that led to it, zero at an episode's first.
+        """
+        raw = self.policy_value(self.planning_units(tf.concat([before, z], -1)))
+        return raw[..., :-1], raw[..., -1]
+
 
 def masked_mean(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """Mean of x over the steps whose mask is 1; both (B, T)."""
@@ -184,11 +203,16 @@ def losses_of(
     """Losses of what M predicted for a batch; `seen`, if it is there, is what M is shown of z.
 
     Returns:
-        Scalars: `z`, nats a latent dimension; `reward`, squared error of the scaled reward; `done`,
+        Scalars: `z`, nats a latent dimension (half the squared error of a deterministic head);
+        `reward`, squared error of the scaled reward; `done`,
         cross-entropy with positives weighted; `valid`, cross-entropy an action; `loss`, their sum.
     """
     z, mask = batch["z"], batch["mask"]
-    out = {"z": masked_mean(mdn_nll(prediction.parts, z[:, 1:], model.joint), mask)}
+    if model.mixtures:
+        errors = mdn_nll(prediction.parts, z[:, 1:], model.joint)
+    else:
+        errors = tf.reduce_mean((prediction.parts[1][..., 0] - z[:, 1:]) ** 2, -1) / 2
+    out = {"z": masked_mean(errors, mask)}
     if model.reward_head:
         error = (prediction.reward - batch["reward"]) / model.reward_scale
         out["reward"] = masked_mean(error**2, mask)
@@ -218,6 +242,8 @@ def make_rnn(z_size: int, action_size: int, options: config.RNN) -> MDNRNN:
         options.mask_head,
         options.stream,
         options.head_units,
+        options.planning_heads,
+        options.planning_units,
     )
 
 

@@ -38,6 +38,7 @@ def make_steps(rnn, optimizer, carried: list, options: config.RNN, bounds: tuple
     import tensorflow as tf
 
     from rnn.model import losses_of, rehearse, rnn_losses
+    from rnn.planning import planning_losses
 
     def losses_along_the_stream(batch):
         state = tuple(v * (1 - batch["fresh"]) for v in carried)
@@ -47,22 +48,24 @@ def make_steps(rnn, optimizer, carried: list, options: config.RNN, bounds: tuple
             variable.assign(value)
         return losses_of(rnn, prediction, batch, options.done_weight)
 
+    def losses_of_windows(batch):
+        if rnn.planning_heads:
+            return planning_losses(rnn, batch, options)
+        return rnn_losses(rnn, batch, options.done_weight)
+
     @tf.function(reduce_retracing=True)
     def train_step(batch):
         if options.passes:
             batch = rehearse(rnn, batch, bounds)
         with tf.GradientTape() as tape:
-            if rnn.stream:
-                losses = losses_along_the_stream(batch)
-            else:
-                losses = rnn_losses(rnn, batch, options.done_weight)
+            losses = losses_along_the_stream(batch) if rnn.stream else losses_of_windows(batch)
         gradients = tape.gradient(losses["loss"], rnn.trainable_variables)
         optimizer.apply_gradients(zip(gradients, rnn.trainable_variables, strict=True))
         return losses
 
     @tf.function(reduce_retracing=True)
     def validate_step(batch):
-        return rnn_losses(rnn, batch, options.done_weight)
+        return losses_of_windows(batch)
 
     return train_step, validate_step
 
@@ -71,15 +74,32 @@ def draw_batches(series: Series, episodes: np.ndarray, options: config.RNN, star
     """Yield training batches from step `start` on; each depends on the seed and its step alone."""
     size = (options.batch_size, options.sequence_length)
     stream = Stream(series, episodes, *size, (options.seed, 1)) if options.stream else None
+    sample = sampler(series, options)
     for step in range(start, options.steps):
         rng = np.random.default_rng([options.seed, step])
-        batch = stream.batch(step) if stream else windows(series, episodes, *size, rng)
+        batch = stream.batch(step) if stream else sample(episodes, rng)
         batch["seen"] = blurred(batch["z"], options.z_noise, rng)
         if options.passes:
             batch["passes"] = rng.integers(0, options.passes + 1, len(batch["z"]))
             shape = (options.passes, *batch["z"][:, 1:].shape)
             batch["noise"] = rng.standard_normal(shape, np.float32)
         yield batch
+
+
+def sampler(series: Series, options: config.RNN):
+    """Return a function from episodes and a generator to a batch of their sequences."""
+    if not options.planning_heads:
+        size = (options.batch_size, options.sequence_length)
+        return lambda episodes, rng: windows(series, episodes, *size, rng)
+    from rnn.planning import planning_batch, transform
+
+    value = transform(series.returns(options.gamma), options.value_transform)
+    return lambda episodes, rng: planning_batch(series, value, episodes, options, rng)
+
+
+def newest(series: Series, episodes: np.ndarray, count: int) -> np.ndarray:
+    """The `count` episodes of the highest seeds, which were recorded last; 0: all."""
+    return episodes[np.argsort(series.seed[episodes], kind="stable")][-count:]
 
 
 def blurred(z: np.ndarray, most: float, rng: np.random.Generator) -> np.ndarray:
@@ -97,6 +117,10 @@ def held_out_batches(series: Series, held: np.ndarray, options: config.RNN) -> l
     to foresee are at their ends. Another sees at most a hundred sequences from anywhere.
     """
     rng = np.random.default_rng([options.seed, 1 << 31])
+    if options.planning_heads:
+        sample = sampler(series, options)
+        batches = [sample(held, rng) for _ in range(-(-CHECKS // options.batch_size))]
+        return [batch | {"seen": batch["z"]} for batch in batches]
     if not options.stream:
         rows = min(CHECKS, 4 * len(held))
         return [windows(series, held, rows, options.sequence_length, rng)]
@@ -137,6 +161,22 @@ def check_picture(options: config.RNN, longest: int) -> None:
         )
 
 
+def check_options(options: config.RNN) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        RunError: names them.
+    """
+    if options.stream and (options.passes or options.planning_heads):
+        raise runs.RunError("--stream goes neither with --passes nor with --planning-heads")
+    if options.planning_heads and not (options.reward_head and options.done_head):
+        raise runs.RunError("--planning-heads needs --reward-head --done-head: a search asks them")
+    if options.unroll and (not options.planning_heads or options.passes):
+        raise runs.RunError("--unroll needs --planning-heads, and does not go with --passes")
+    if options.unroll >= options.sequence_length:
+        raise runs.RunError("--unroll must be below --sequence-length")
+
+
 def diverged(loss: float, step: int) -> runs.RunError:
     """The error of a training that went wrong; nothing since the last validation was saved."""
     return runs.RunError(
@@ -149,12 +189,12 @@ def main() -> None:
     run, cfg = cli.parse("rnn", __doc__)
     options = cfg.rnn
     workers.alone("rnn.train")
-    if options.stream and options.passes:
-        raise runs.RunError("--passes does not go with --stream")
+    check_options(options)
     path = runs.folder(run)
     series = load_series(path)
     train, held = runs.split(series.seed, options.holdout)
     held = held if len(held) else train
+    train, held = (newest(series, part, options.exp_replay_size) for part in (train, held))
     check_picture(options, int(series.length[held].max()))
     tf = runs.tensorflow(options.threads)
     import keras
@@ -174,16 +214,19 @@ def main() -> None:
     shape = (options.batch_size, options.hidden_size)
     carried = [tf.Variable(tf.zeros(shape)) for _ in range(2 if options.stream else 0)]
     variables = [*rnn.trainable_variables, *optimizer.variables, *carried]
-    state = {"step": 0, "best": math.inf, "seconds": 0.0, "vae": series.vae}
+    data = runs.fingerprint(path / "series" / "series.npz")
+    state = {"step": 0, "best": math.inf, "seconds": 0.0, "vae": series.vae, "data": data}
     checkpoint = folder / "checkpoint.npz"
     if checkpoint.exists():
-        state = runs.load_checkpoint(checkpoint, variables)
+        state |= runs.load_checkpoint(checkpoint, variables)
     elif options.start_from:
         runs.start_from(rnn, options.start_from, "rnn")
-    if state["vae"] != series.vae:
+    if state["vae"] != series.vae and not options.follow:
         raise runs.RunError(
             f"{folder} was trained on the latents of another V; delete it to train M anew"
         )
+    if state["data"] != data:  # losses on other episodes cannot be compared
+        state |= {"vae": series.vae, "data": data, "best": math.inf}
     runs.write_json(folder / "made_from.json", {"vae": series.vae})
     print(
         f"rnn: {int(series.length.sum()):,} steps of {len(series)} episodes, {len(held)} held out, "

@@ -5,6 +5,8 @@ observations):
 
     mu, logvar float16 (rows, Z) · action float32 (rows, A) · reward float32 (rows,)
     mask bool (rows, A): valid actions, or (rows, 0) if all always are
+    policy float32 (rows, A): what a search chose by, or the action if none did; (rows, 0) if no
+    episode was played with a search
     length int32 (N,): T · offset int64 (N,) · terminated bool (N,) · seed int64 (N,)
 
 `mu[t]` is what was seen when `action[t]` was chosen, which earned `reward[t]` and led to
@@ -20,7 +22,12 @@ import numpy as np
 
 import runs
 
-FIELDS = ("mu", "logvar", "action", "reward", "mask", "length", "offset", "terminated", "seed")
+FIELDS = ("mu", "logvar", "action", "reward", "mask", "policy") + (
+    "length",
+    "offset",
+    "terminated",
+    "seed",
+)
 
 
 @dataclasses.dataclass
@@ -32,6 +39,7 @@ class Series:
     action: np.ndarray
     reward: np.ndarray
     mask: np.ndarray
+    policy: np.ndarray
     length: np.ndarray
     offset: np.ndarray
     terminated: np.ndarray
@@ -45,6 +53,15 @@ class Series:
         """Lowest and highest recorded mu: float32 (Z,) each."""
         return self.mu.min(0).astype(np.float32), self.mu.max(0).astype(np.float32)
 
+    def returns(self, gamma: float) -> np.ndarray:
+        """Discounted sums of the rewards from every row to its episode's end: float32 (rows,)."""
+        out = self.reward.astype(np.float64)
+        at = self.offset + self.length - 1
+        for back in range(1, int(self.length.max())):
+            rows = (at - back)[self.length > back]
+            out[rows] += gamma * out[rows + 1]
+        return out.astype(np.float32)
+
 
 def load_series(path: Path) -> Series:
     """Load the series of a run's folder and check that its V is still the one that made it.
@@ -55,11 +72,13 @@ def load_series(path: Path) -> Series:
     runs.require(path, "series", "series.npz")
     file = path / "series" / "series.npz"
     data = runs.read_npz(file)
+    if "policy" not in data and "mu" in data:  # made before there was a search
+        data["policy"] = np.zeros((len(data["mu"]), 0), np.float32)
     missing = [name for name in (*FIELDS, "vae") if name not in data]
     if missing:
         raise runs.RunError(f"{file} lacks {', '.join(missing)}; delete it and encode again")
     rows = int(data["length"].sum()) + len(data["length"])
-    if not all(len(data[name]) == rows for name in ("mu", "logvar", "action", "reward", "mask")):
+    if not all(len(data[name]) == rows for name in FIELDS[:6]):
         raise runs.RunError(f"{file} has arrays of the wrong length; delete it and encode again")
     vae = data["vae"].tobytes().decode()
     weights = path / "vae" / "vae.weights.h5"
@@ -90,16 +109,28 @@ def windows(
     """
     chosen = rng.choice(episodes, batch_size, replace=batch_size > len(episodes))
     steps = np.minimum(series.length[chosen], length)
-    width = int(steps.max())
     start = rng.integers(0, (series.length[chosen] - steps) * anywhere + 1)
+    rows, mask, done = rows_of(series, chosen, start, steps, int(steps.max()))
+    return draw(series, rows, mask, rng) | {"done": done}
+
+
+def rows_of(
+    series: Series, chosen: np.ndarray, start: np.ndarray, steps: np.ndarray, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of `steps` (B,) steps of the episodes `chosen` (B,) from `start` (B,) on, padded.
+
+    Returns:
+        Rows (B, width + 1), of which those after the end repeat the last; mask and done (B, width)
+        as in `windows`.
+    """
     rows = (series.offset[chosen] + start)[:, None] + np.minimum(
         np.arange(width + 1), steps[:, None]
     )
     mask = (np.arange(width) < steps[:, None]).astype(np.float32)
     last = start + steps == series.length[chosen]
     done = np.zeros_like(mask)
-    done[np.arange(batch_size), steps - 1] = last & series.terminated[chosen]
-    return draw(series, rows, mask, rng) | {"done": done}
+    done[np.arange(len(chosen)), steps - 1] = last & series.terminated[chosen]
+    return rows, mask, done
 
 
 def draw(

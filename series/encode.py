@@ -45,11 +45,20 @@ def make_encoder(vae, batch_size: int):
     return encode
 
 
+def stamp(file: Path) -> np.ndarray:
+    """What tells an episode's file from one of the same name, int64 (2,)."""
+    return np.array([file.stat().st_size, file.stat().st_mtime_ns], np.int64)
+
+
 def encode_block(
-    encode, files: list[Path], action_size: int, skip_bad: bool
+    encode, files: list[Path], action_size: int, searched: bool, skip_bad: bool
 ) -> dict[str, np.ndarray]:
-    """Encode a few episodes; arrays as in series/data.py."""
-    rows = {name: [] for name in FIELDS if name != "offset"}
+    """Encode a few episodes; arrays as in series/data.py, and `stamp` (N, 2).
+
+    Args:
+        searched: keep what a search chose by, if the run learns to plan.
+    """
+    rows = {name: [] for name in (*FIELDS, "stamp") if name != "offset"}
     for file in files:
         try:
             episode = load_episode(file)
@@ -65,6 +74,10 @@ def encode_block(
         rows["action"].append(np.concatenate([action, np.zeros_like(action[:1])]))
         rows["reward"].append(np.append(episode.reward, np.float32(0)))
         rows["mask"].append(episode.mask)
+        policy = episode.policy if episode.policy.shape[1] else action * searched
+        policy = policy[:, : action_size * searched]
+        rows["policy"].append(np.concatenate([policy, np.zeros_like(policy[:1])]))
+        rows["stamp"].append(stamp(file)[None])
         rows["length"].append(np.int32([len(episode)]))
         rows["terminated"].append(episode.terminated[None])
         rows["seed"].append(np.int64([file.stem]))
@@ -75,9 +88,35 @@ def made_of(mark: str, episodes: list[tuple[Path, int]]) -> str:
     """Name the series that V's fingerprint `mark` and these files give: 16 hex digits."""
     lines = [mark]
     for file, steps in episodes:
-        status = file.stat()
-        lines.append(f"{file.name} {steps} {status.st_size} {status.st_mtime_ns}")
+        size, changed = stamp(file)
+        lines.append(f"{file.name} {steps} {size} {changed}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def reusable(
+    target: Path, mark: str, episodes: list[tuple[Path, int]], width: int
+) -> dict[str, np.ndarray]:
+    """What of an older series still holds: the episodes that have not changed, if V has not.
+
+    Args:
+        mark: V's fingerprint now. width: of a policy row.
+
+    Returns:
+        Arrays as `encode_block`'s, or nothing.
+    """
+    if not target.exists():
+        return {}
+    data = runs.read_npz(target)
+    same = data.get("vae", np.zeros(0, np.uint8)).tobytes() == mark.encode()
+    if not same or "stamp" not in data or data["policy"].shape[1] != width:
+        return {}
+    now = {int(file.stem): tuple(stamp(file)) for file, _ in episodes}
+    pairs = zip(data["seed"], data["stamp"], strict=True)
+    keep = np.array([now.get(int(seed)) == tuple(mark) for seed, mark in pairs], bool)
+    rows = np.repeat(keep, data["length"] + 1)
+    per_row = len(data["mu"])
+    names = [name for name in (*FIELDS, "stamp") if name != "offset"]
+    return {n: data[n][rows if len(data[n]) == per_row else keep] for n in names}
 
 
 def starts_of(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -117,19 +156,27 @@ def main() -> None:
     for block in folder.glob("block-*.npz"):
         if key not in block.name:
             block.unlink()
-    total = sum(steps + 1 for _, steps in episodes)
-    print(f"series: {total:,} frames of {len(episodes)} episodes to {target}", flush=True)
+    searched = cfg.rnn.planning_heads
+    old = reusable(target, mark, episodes, size * searched)
+    have = set(old["seed"].tolist()) if old else set()
+    todo = [(file, steps) for file, steps in episodes if int(file.stem) not in have]
+    total = sum(steps + 1 for _, steps in todo)
+    print(
+        f"series: {total:,} frames of {len(todo)} episodes to {target}"
+        + (f", which has {len(have)} already" if have else ""),
+        flush=True,
+    )
     blocks = []
     progress = workers.Progress(total, "frames")
-    for start in range(0, len(episodes), BLOCK):
-        part = episodes[start : start + BLOCK]
+    for start in range(0, len(todo), BLOCK):
+        part = todo[start : start + BLOCK]
         block = folder / f"block-{key}-{start:06d}.npz"
         if not block.exists():
             files = [file for file, _ in part]
-            runs.write_npz(block, encode_block(encode, files, size, options.skip_bad))
+            runs.write_npz(block, encode_block(encode, files, size, searched, options.skip_bad))
         blocks.append(block)
         progress.add(sum(steps + 1 for _, steps in part))
-    parts = [part for part in map(runs.read_npz, blocks) if part]
+    parts = [part for part in (old, *map(runs.read_npz, blocks)) if len(part.get("seed", ()))]
     if not parts:
         raise runs.RunError(f"no episode in {path / 'record'} can be read; record again")
     arrays = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}

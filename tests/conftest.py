@@ -84,6 +84,7 @@ def make_series(lengths, z_size=2):
         action=np.repeat(value[:, None], 3, 1),
         reward=value,
         mask=np.zeros((len(rows), 0), bool),
+        policy=np.zeros((len(rows), 0), np.float32),
         length=lengths,
         offset=np.cumsum(lengths + 1) - lengths - 1,
         terminated=np.arange(len(lengths)) % 2 == 0,

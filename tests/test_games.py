@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 import config
 import envs
 import runs
+import stages
 from envs import binpacking, binpacking_env, takecover
 from envs.binpacking import ITEMS, RULES, Bins
 from envs.binpacking_env import VARIANTS, BinPackingVectorEnv
@@ -23,7 +24,7 @@ from tests.conftest import ROOT, command
 @pytest.mark.parametrize("game", config.GAMES)
 def test_a_game_has_all_its_words(game):
     module = envs.load(game)
-    assert module.OFFICIAL in module.ENGINES and set(module.ENGINES) <= set(config.ENGINES)
+    assert module.OFFICIAL in module.ENGINES and set(module.ENGINES) <= set(stages.ENGINES)
     games = module.Games(2, module.ENGINES[0], 5)
     games.reset(0, 3)
     games.reset(1, 3)

@@ -19,6 +19,7 @@ from tests.conftest import PIPELINE, ROOT, command, copy_run
 
 ORDER = [
     "presets",
+    "stages",
     "config",
     "runs",
     "workers",

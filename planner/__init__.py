@@ -1,0 +1,1 @@
+"""Planning in imagination: search on latents, and AlphaZero's loop around it."""
