@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, get_type_hints
 
 import config
+import options_file
 import runs
 import workers
 
@@ -93,19 +94,24 @@ def parse(stage: str, doc: str, argv: list[str] | None = None) -> tuple[str, con
     parser.add_argument("game", choices=config.GAMES, help="the game")
     parser.add_argument("--run", help="the run's folder in log/ (default: the game's name)")
     parser.add_argument("--preset", choices=presets, help="sizes of a new run (default: full)")
+    if stage == "planner":
+        parser.add_argument("--options", help="JSON file in the form of Planning-in-Imagination's")
     options = parser.add_argument_group(f"options of stage {stage}")
 
     # The defaults that --help shows, and the options themselves, depend on these three words.
     peek = OptionParser(add_help=False, allow_abbrev=False, prog=parser.prog)
     peek.add_argument("--run")
     peek.add_argument("--preset")
+    peek.add_argument("--options")
     early, rest = peek.parse_known_args([a for a in argv if a not in ("-h", "--help")])
     game = next((word for word in rest if word in config.GAMES), config.GAMES[0])
     run = early.run or game
     base = known(run, game, early.preset, parser)
+    if stage == "planner" and early.options:
+        base = options_file.read(early.options, base)
     add_options(options, config.STAGES[stage], getattr(base, stage))
     given = vars(parser.parse_args(argv))
-    changes = {k: v for k, v in given.items() if k not in ("game", "run", "preset")}
+    changes = {k: v for k, v in given.items() if k not in ("game", "run", "preset", "options")}
     check_ranges(parser, config.STAGES[stage], changes)
     section = dataclasses.replace(getattr(base, stage), **changes)
     return run, dataclasses.replace(base, **{stage: section})

@@ -32,6 +32,7 @@ COMMANDS = {
     "series": "python -m series.encode",
     "rnn": "python -m rnn.train",
     "controller": "python train.py",
+    "planner": "python train_alphazero.py",
 }
 
 

@@ -139,6 +139,10 @@ class RNN:
     exp_replay_size: int = opt(
         0, "sequences are drawn from the newest episodes, so many (0: from all)", grow=True
     )
+    patience: int = opt(
+        0, "stop after this many validations without progress on held-out episodes (0: never)",
+        grow=True,
+    )  # fmt: skip
     follow: bool = opt(False, "go on with the latents of a V that was trained further", grow=True)
     stream: bool = opt(
         False,
@@ -312,7 +316,10 @@ class Planner:
     min_examples: int = opt(100, "random episodes before the first training", low=1)
     max_iter: int = opt(0, "stop after this iteration (0: no limit)", grow=True)
     max_frames: int = opt(200_000, "stop after this many frames of play", grow=True, low=1)
-    train_steps: int = opt(600, "steps of M an iteration", grow=True, low=1)
+    epochs: int = opt(
+        20, "passes of M over the replayed episodes an iteration, a sequence of each", grow=True,
+        low=1,
+    )  # fmt: skip
     vae_epochs: int = opt(8, "passes over the frames when V is first trained", grow=True, low=1)
     vae_frames: int = opt(
         20_000,

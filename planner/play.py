@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -47,7 +48,12 @@ class Slot:
 
 
 def play(
-    games, agent: Agent, seeds: list[int], explore: bool, entropy: tuple[int, ...] = (0,)
+    games,
+    agent: Agent,
+    seeds: list[int],
+    explore: bool,
+    entropy: tuple[int, ...] = (0,),
+    budget: float = math.inf,
 ) -> Iterator[Played]:
     """Play one episode a seed; yields them as they end.
 
@@ -56,10 +62,12 @@ def play(
 
     Args:
         games: of envs/, as many side by side as are to be played at once.
+        budget: frames after which play stops; what is not over then is lost.
     """
     waiting, size = iter(seeds), 2 * agent.latent.hidden
     slots = [Slot(games, i, s, size, entropy) for i, s in zip(range(len(games.obs)), waiting)]  # noqa: B905
-    while slots:
+    while slots and budget > 0:
+        budget -= len(slots)
         at = np.array([slot.i for slot in slots])
         root = agent.see(games.obs[at], np.stack([slot.memory for slot in slots]))
         moves = np.array([len(slot.rows) for slot in slots])

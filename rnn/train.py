@@ -238,7 +238,7 @@ def main() -> None:
     check = held_out_batches(series, held, options)
     weights = [float(batch["mask"].sum()) for batch in check]
     progress = workers.Progress(options.steps, "steps", done=state["step"])
-    losses, start, seen = [], time.monotonic(), 0
+    losses, start, seen, stale = [], time.monotonic(), 0, 0
     for batch in read_ahead(draw_batches(series, train, options, state["step"]), size=2):
         step = state["step"] = state["step"] + 1
         optimizer.learning_rate.assign(learning_rate(options, step - 1))
@@ -256,6 +256,7 @@ def main() -> None:
         if not math.isfinite(val["loss"]):
             raise diverged(val["loss"], step)
         better = val["loss"] < state["best"]
+        stale = 0 if better else stale + 1
         if better:
             state["best"] = val["loss"]
             runs.save_weights(rnn, folder / "rnn.weights.h5")
@@ -276,6 +277,9 @@ def main() -> None:
             flush=True,
         )
         losses, start, seen = [], time.monotonic(), 0
+        if options.patience and stale >= options.patience:
+            print(f"stopped: no progress for {options.patience} validations")
+            break
     print(f"done: {folder / 'rnn.weights.h5'}")
 
 

@@ -170,14 +170,17 @@ def main() -> None:
     optimizer.build(vae.trainable_variables)
     variables = [*vae.variables, *optimizer.variables]
     state = {"epoch": 0, "best": math.inf, "stale": 0, "scale": 1.0, "seconds": 0.0}
+    state["data"] = frame_count(episodes, 0)
     checkpoint = folder / "checkpoint.npz"
     sample = next(batches((held or train)[:1], 8, np.random.default_rng(0), max_frames=8))
     if checkpoint.exists():
-        state = runs.load_checkpoint(checkpoint, variables)
+        state |= runs.load_checkpoint(checkpoint, variables)
     elif options.start_from:
         runs.start_from(vae, options.start_from, "vae")
     else:
         begin(vae, train, sample)
+    if state["data"] != frame_count(episodes, 0):  # losses on others cannot be compared
+        state |= {"data": frame_count(episodes, 0), "best": math.inf}
     total = frame_count(train, options.max_frames)
     print(
         f"vae: {total:,} frames of {len(train)} episodes an epoch, {len(held)} episodes held out, "

@@ -1,0 +1,144 @@
+"""Score a planner: random play, the policy alone, and the search, on the same frozen model."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.metadata
+import platform
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import config
+import envs
+import runs
+import workers
+from planner.agent import Agent
+from planner.play import play
+from planner.simulator import Simulator
+from record.policies import BASELINES
+
+PACKAGES = ("tensorflow", "keras", "numpy", "minatar", "ale-py")
+
+
+def interval(scores: np.ndarray) -> list[float]:
+    """95 % interval of the mean, by 10,000 bootstrap samples (percentiles, fixed seed)."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(scores, (10_000, len(scores))).mean(1)
+    return [round(float(x), 3) for x in np.percentile(means, (2.5, 97.5))]
+
+
+def summary(scores: np.ndarray) -> dict:
+    """Mean, its interval, standard deviation, median, least and largest, and the scores."""
+    values = {
+        "mean": scores.mean(),
+        "std": scores.std(),
+        "median": np.median(scores),
+        "min": scores.min(),
+        "max": scores.max(),
+    }
+    row = {k: round(float(v), 3) for k, v in values.items()}
+    listed = [round(float(s), 3) for s in scores]
+    return row | {"ci95": interval(scores), "episodes": len(scores), "scores": listed}
+
+
+def play_random(cfg: config.Config, engine: str, seeds: np.ndarray) -> np.ndarray:
+    """Scores of random play, one episode a seed."""
+    games = envs.load(cfg.game).Games(1, engine, cfg.planner.max_steps)
+    policies = (BASELINES[cfg.game]["random"](np.random.default_rng([s, 3])) for s in seeds)
+    scores = []
+    for seed, policy in zip(seeds, policies, strict=True):
+        games.reset(0, int(seed))
+        total, over = 0.0, False
+        while not over:
+            reward, terminated, truncated = games.step(policy(games)[None], np.ones(1, bool))
+            total, over = total + float(reward[0]), bool(terminated[0] or truncated[0])
+        scores.append(total)
+    games.close()
+    return np.array(scores)
+
+
+def play_planned(
+    cfg: config.Config,
+    agent: Agent,
+    engine: str,
+    seeds: np.ndarray,
+    simulations: int,
+    simulator: bool = False,
+    sampled: bool = False,
+) -> np.ndarray:
+    """Scores of greedy play with a search of some simulations (0: the policy alone).
+
+    Args:
+        simulator: search in the game itself, not in M. sampled: draw moves as in training.
+    """
+    options = dataclasses.replace(agent.options, n_simulations=simulations, noise_ratio=0.0)
+    if not simulations:
+        options = dataclasses.replace(options, timeout=0.0)
+    agent.options, agent.model = options, agent.latent
+    module, count = envs.load(cfg.game), min(options.games, len(seeds))
+    games = module.Games(count, engine, options.max_steps)
+    inner = None
+    if simulator:
+        inner = module.Games(count, engine, options.max_steps)
+        agent.model = Simulator(inner, agent, module.ACTION_SIZE, options.gamma)
+    what = f"{simulations} simulations in the {'game' if simulator else 'model'}"
+    progress = workers.Progress(len(seeds), "episodes")
+    scores = {}
+    for played in play(games, agent, [int(s) for s in seeds], sampled, (1,)):
+        scores[played.seed] = float(played.episode.reward.sum())
+        progress.add(1, f"{what}, mean {np.mean(list(scores.values())):.2f}")
+    for batch in (games, inner):
+        if batch is not None:
+            batch.close()
+    return np.array([scores[int(s)] for s in seeds])
+
+
+def table(rows: dict[str, dict]) -> str:
+    """Rows of summaries as text."""
+    names = ("mean", "std", "median", "min", "max")
+    lines = [f"{'':24}" + "".join(f"{n:>9}" for n in names) + f"{'95 % of the mean':>20}"]
+    for name, row in rows.items():
+        low, high = row["ci95"]
+        values = "".join(f"{row[n]:9.2f}" for n in names)
+        lines.append(f"{name:24}{values}{f'{low:.2f} .. {high:.2f}':>20}")
+    return "\n".join(lines)
+
+
+def score(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace) -> None:
+    """Play all three, print the table and write result.json."""
+    start, cpu = time.monotonic(), time.process_time()
+    seeds = args.seed + np.arange(args.episodes)
+    simulations = cfg.planner.n_simulations if args.simulations is None else args.simulations
+    print(
+        f"evaluate: {path}, {args.episodes} episodes, seeds {seeds[0]} to {seeds[-1]}, engine "
+        f"{args.engine}; 1 worker, in this process",
+        flush=True,
+    )
+    rows = {"random": summary(play_random(cfg, args.engine, seeds))}
+    rows["prior"] = summary(play_planned(cfg, agent, args.engine, seeds, 0))
+    rows["search"] = summary(play_planned(cfg, agent, args.engine, seeds, simulations))
+    played = runs.read_metrics(path / "planner" / "metrics.jsonl")
+    result = {
+        **rows,
+        "simulations": simulations,
+        "episodes": args.episodes,
+        "engine": args.engine,
+        "seeds": [int(seeds[0]), int(seeds[-1])],
+        "frames": played[-1]["frames"] if played else None,
+        "training_hours": played[-1]["hours"] if played else None,
+        "models": runs.made_from(path, "vae", "rnn"),
+        "command": " ".join(["python", *sys.argv]),
+        "versions": {p: importlib.metadata.version(p) for p in PACKAGES}
+        | {"python": platform.python_version()},
+        "wall_hours": round((time.monotonic() - start) / 3600, 4),
+        "cpu_hours": round((time.process_time() - cpu) / 3600, 4),
+    }
+    print(table(rows))
+    official = args.engine == envs.load(cfg.game).OFFICIAL
+    file = path / ("result.json" if official else f"result-{args.engine}.json")
+    runs.write_json(file, result)
+    print(f"written to {file}")

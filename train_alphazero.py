@@ -1,0 +1,220 @@
+"""AlphaZero on latents: play with a search in M's imagination, learn V and M on it, play again.
+
+    python train_alphazero.py breakout                       200,000 frames of MinAtar's Breakout
+    python train_alphazero.py catch --preset demo            two minutes
+    python train_alphazero.py breakout --from recorded       start from a run's recorded episodes
+    python train_alphazero.py boxing --options config.json   options of Planning-in-Imagination
+
+Random episodes come first. An iteration trains V if the frames have doubled since it was last,
+encodes what is new, trains M with its heads, and plays `--n-episodes` with the search. Options of
+V and M are those of the preset; `python -m rnn.train <game> --help` explains them. The same command
+goes on: a kill loses at most the games in play.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+import cli
+import config
+import envs
+import runs
+import workers
+from controller.rounds import hours
+from planner.agent import load_agent
+from planner.play import play
+from planner.plot import plot_progress
+from record.episodes import list_episodes, save_episode
+from record.extract import record_one
+
+PLAYED = 100_000  # seeds of episodes played with a search: those of an iteration are 10,000 apart
+
+
+def frames_of(path: Path) -> tuple[int, int]:
+    """Recorded frames and episodes of a run."""
+    episodes = list_episodes(path / "record")
+    return sum(steps for _, steps in episodes), len(episodes)
+
+
+def begin(path: Path, cfg: config.Config) -> None:
+    """Record random episodes, or link those of another run.
+
+    Raises:
+        RunError: the other run plays another game.
+    """
+    options = cfg.planner
+    (path / "record").mkdir(parents=True, exist_ok=True)
+    if options.start_from:
+        source, lent = runs.find(options.start_from)
+        if lent.game != cfg.game:
+            raise runs.RunError(f"{source} plays {lent.game}, not {cfg.game}")
+        for file, _ in list_episodes(source / "record"):
+            if not (path / "record" / file.name).exists():
+                os.link(file, path / "record" / file.name)
+        return
+    engine = {"engine": options.engine, "max_steps": options.max_steps}
+    cfg = dataclasses.replace(cfg, record=dataclasses.replace(cfg.record, **engine))
+    runs.claim(str(path), "record", cfg)
+    todo = [s for s in range(options.min_examples) if not (path / "record" / f"{s}.npz").exists()]
+    progress = workers.Progress(options.min_examples, "episodes", options.min_examples - len(todo))
+    for seed in todo:
+        score = record_one(path / "record", cfg.game, cfg.record, seed)[2]
+        progress.add(1, f"random play, score {score:g}")
+
+
+def learn(path: Path, cfg: config.Config, state: dict) -> None:
+    """Train V if it is time, encode, and train M; `state` keeps how far both are to go."""
+    options, words = cfg.planner, (cfg.game, "--run", str(path), "--preset", cfg.preset)
+    threads = ("--threads", str(options.threads))
+    if state["stage"] == "vae":
+        frames, episodes = frames_of(path)
+        first = not state["vae_frames"]
+        if first or (options.vae_frames and frames >= 2 * state["vae_frames"]):
+            state["vae_frames"] = frames
+            state["vae_epochs"] += options.vae_epochs if first else 1
+        each = math.ceil(options.vae_frames / episodes) if not first else 0
+        if state["vae_frames"] == frames:
+            epochs = ("--epochs", str(state["vae_epochs"]), "--max-frames", str(each))
+            workers.script("-m", "vae.train", *words, *epochs, *threads)
+        replayed = min(episodes, cfg.rnn.exp_replay_size or episodes)
+        trained = runs.read_metrics(path / "rnn" / "metrics.jsonl")
+        steps = math.ceil(options.epochs * replayed / cfg.rnn.batch_size)
+        state["steps"] = steps + (trained[-1]["step"] if trained else 0)
+        state["stage"] = "rnn"
+        save(path, state)
+    if state["stage"] == "rnn":
+        workers.script("-m", "series.encode", *words, *threads)
+        steps = ("--steps", str(state["steps"]))
+        workers.script("-m", "rnn.train", *words, *steps, "--follow", *threads)
+        state["stage"] = "play"
+        save(path, state)
+
+
+def play_iteration(path: Path, cfg: config.Config, state: dict, metrics: runs.Metrics) -> None:
+    """Play the episodes of an iteration, and write its row of metrics."""
+    options, start = cfg.planner, time.monotonic()
+    agent = load_agent(path, cfg)
+    first = PLAYED + 10_000 * state["iteration"]
+    seeds = [first + k for k in range(options.n_episodes)]
+    kept = [s for s in seeds if (path / "record" / f"{s}.npz").exists()]
+    todo = [s for s in seeds if s not in kept]
+    left = options.max_frames - frames_of(path)[0]
+    games = envs.load(cfg.game).Games(
+        min(options.games, max(1, len(todo))), options.engine, options.max_steps
+    )
+    progress = workers.Progress(len(seeds), "episodes", done=len(kept))
+    rows = []
+    for played in play(games, agent, todo, True, (options.seed, state["iteration"]), left):
+        save_episode(path / "record" / f"{played.seed}.npz", played.episode)
+        score = float(played.episode.reward.sum())
+        rows.append((score, len(played.episode), played.depth, played.entropy))
+        progress.add(1, f"mean score {np.mean([row[0] for row in rows]):.2f}")
+    games.close()
+    if not rows:
+        return
+    score, steps, depth, entropy = np.array(rows).T
+    seconds = time.monotonic() - start
+    state["seconds"] += seconds
+    metrics.write(
+        iteration=state["iteration"],
+        frames=frames_of(path)[0],
+        episodes=len(rows),
+        mean=round(float(score.mean()), 3),
+        std=round(float(score.std()), 3),
+        steps=round(float(steps.mean()), 1),
+        depth=round(float(np.average(depth, weights=steps)), 2),
+        entropy=round(float(np.average(entropy, weights=steps)), 3),
+        frames_per_second=round(float(steps.sum()) / seconds, 1),
+        hours=round(hours(path) + state["seconds"] / 3600, 3),
+    )
+    print(
+        f"iteration {state['iteration']}: score {score.mean():.2f} ± {score.std():.2f} over "
+        f"{len(rows)} episodes of {steps.mean():.0f} steps · depth {depth.mean():.1f} · "
+        f"{steps.sum() / seconds:,.0f} frames/s",
+        flush=True,
+    )
+
+
+def save(path: Path, state: dict) -> None:
+    """Write where the loop is."""
+    runs.write_json(path / "planner" / "state.json", state)
+
+
+def check(path: Path, cfg: config.Config) -> None:
+    """Refuse what cannot be planned.
+
+    Raises:
+        RunError: says what is wrong.
+    """
+    game, options = envs.load(cfg.game), cfg.planner
+    if not game.DISCRETE or not hasattr(game.Games, "save"):
+        raise runs.RunError(f"{cfg.game} is not a game for a search over a few actions")
+    if options.engine not in game.ENGINES:
+        raise runs.RunError(
+            f"{cfg.game} has no engine {options.engine}; choose from {', '.join(game.ENGINES)}"
+        )
+    if not options.n_simulations and not options.timeout:
+        raise runs.RunError("a search needs --n-simulations or --timeout")
+    heads = ("reward_head", "done_head", "planning_heads")
+    if not all(getattr(cfg.rnn, head) for head in heads):
+        raise runs.RunError(
+            f"the M of {path} lacks heads for planning; choose another --preset or --run"
+        )
+
+
+def main() -> None:
+    run, cfg = cli.parse("planner", __doc__)
+    workers.alone("train_alphazero.py")
+    path, options = runs.folder(run), cfg.planner
+    check(path, cfg)
+    threadpool_limits(options.threads or workers.cores(), "openmp")
+    threadpool_limits(1, "blas")  # a search multiplies small matrices: more threads are slower
+    folder = runs.claim(run, "planner", cfg)
+    for stage in ("vae", "series", "rnn"):
+        runs.claim(run, stage, cfg)
+    runs.sweep(path)
+    state = {
+        "iteration": 1,
+        "stage": "vae",
+        "vae_frames": 0,
+        "vae_epochs": 0,
+        "steps": 0,
+        "seconds": 0.0,
+    }
+    if (folder / "state.json").exists():
+        state |= json.loads((folder / "state.json").read_text())
+    begin(path, cfg)
+    metrics = runs.Metrics(folder, "iteration", start=state["iteration"])
+    matplotlib.use("Agg")
+    while True:
+        frames, episodes = frames_of(path)
+        if episodes < options.min_examples:
+            raise runs.RunError(
+                f"{episodes} episodes to learn from, fewer than --min-examples "
+                f"{options.min_examples}; record more, or lower it"
+            )
+        if options.max_iter and state["iteration"] > options.max_iter:
+            print(f"done: iteration {options.max_iter} reached")
+            break
+        if frames >= options.max_frames and state["stage"] == "vae":
+            print(f"done: {frames:,} frames played")
+            break
+        print(f"iteration {state['iteration']}: {frames:,} frames of {episodes} episodes")
+        learn(path, cfg, state)
+        play_iteration(path, cfg, state, metrics)
+        state |= {"iteration": state["iteration"] + 1, "stage": "vae"}
+        save(path, state)
+        plot_progress(path)
+
+
+if __name__ == "__main__":
+    cli.run(main)
