@@ -16,7 +16,14 @@ from presets import PRESETS
 
 GAMES = tuple(PRESETS)
 LOG = Path("log")
-ENGINES = ("fast", "gymnasium", "vizdoom", "numpy")  # which game has which: envs/
+ENGINES = (
+    "fast",
+    "gymnasium",
+    "vizdoom",
+    "numpy",
+    "sticky",
+    "exact",
+)  # which game has which: envs/
 
 # Which tracks are played for what, so that a score is never of a track that training has seen.
 # Recording plays seeds from 0 on, and a generation of evolution draws from TRAIN_SEEDS on.
