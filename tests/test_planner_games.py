@@ -182,15 +182,14 @@ def test_a_missing_package_is_one_sentence(monkeypatch):
 
 
 def test_the_pipeline_of_breakout(tmp_path):
-    first = ["record.extract", "breakout", "--preset", "toy", "--workers", "1"]
     stages = [
-        first,
+        first := ["record.extract", "breakout", "--preset", "toy", "--workers", "1"],
         ["vae.train", "breakout"],
         ["series.encode", "breakout"],
         ["rnn.train", "breakout", "--reward-head", "--done-head"],
         ["train", "breakout", "--workers", "1"],
         ["evaluate", "log/breakout", "--workers", "1", "--episodes", "3", "--baselines"],
-        [*first, *"--run again --policy controller --source breakout --noise 0.5".split()],
+        [*first, "--run", "b", "--policy", "controller", "--source", "breakout", "--noise", "1"],
     ]
     run_all = "sys.argv = words; runpy.run_module(words[0], run_name='__main__')"
     command("-c", f"import runpy, sys\nfor words in {stages}: {run_all}", cwd=tmp_path)
