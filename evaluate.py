@@ -42,7 +42,13 @@ PACKAGES = {
     "carracing": ("tensorflow", "keras", "gymnasium", "numpy", "box2d"),
     "takecover": ("tensorflow", "keras", "numpy", "vizdoom"),
     "binpacking": ("tensorflow", "keras", "numpy"),
-}
+    "catch": ("tensorflow", "keras", "numpy"),
+    "keydoor": ("tensorflow", "keras", "numpy"),
+    "boxing": ("tensorflow", "keras", "numpy", "ale-py"),
+} | dict.fromkeys(
+    ("breakout", "freeway", "asterix", "seaquest", "space_invaders"),
+    ("tensorflow", "keras", "numpy", "minatar"),
+)
 
 
 def play(path, cfg, engine, batch_size, params, seeds) -> tuple[np.ndarray, np.ndarray, float]:
@@ -239,7 +245,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         "--engine",
         choices=ENGINES,
-        help="who plays the game (default: gymnasium or vizdoom, whose scores are official)",
+        help="who plays the game (default: the one whose scores are official)",
     )
     add("--baselines", action="store_true", help="also play policies that learned nothing")
     add("--video", action="store_true", help="write a video of the first track")

@@ -23,6 +23,12 @@ TOY_CONTROLLER = {
     "generations": 2,
     "batch_size": 4,
 }
+TOY = {
+    "record": {"episodes": 4, "max_steps": 60},
+    "vae": {"learning_rate": 1e-3, "batch_size": 20, "epochs": 1, "holdout": 0.25, "z_size": 8},
+    "rnn": TOY_RNN,
+    "controller": TOY_CONTROLLER,
+}
 
 SMALL_CAR = {
     "record": {"episodes": 320, "policy": "brownian"},
@@ -147,12 +153,7 @@ TAKECOVER = {
             "hours": 0.5,
         },
     },
-    "toy": {
-        "record": {"episodes": 12, "max_steps": 60},
-        "vae": {"learning_rate": 1e-3, "batch_size": 20, "epochs": 1, "holdout": 0.25, "z_size": 8},
-        "rnn": TOY_RNN,
-        "controller": TOY_CONTROLLER,
-    },
+    "toy": TOY | {"record": {"episodes": 12, "max_steps": 60}},
 }
 
 BINPACKING = {
@@ -204,12 +205,35 @@ BINPACKING = {
             "hours": 0.1,
         },
     },
-    "toy": {
-        "record": {"episodes": 4, "max_steps": 60},
-        "vae": {"learning_rate": 1e-3, "batch_size": 20, "epochs": 1, "holdout": 0.25, "z_size": 8},
-        "rnn": TOY_RNN,
-        "controller": TOY_CONTROLLER,
-    },
+    "toy": TOY,
 }
 
-PRESETS = {"carracing": CARRACING, "takecover": TAKECOVER, "binpacking": BINPACKING}
+# Games for planning: who plays, the longest episode, and random episodes of some 500,000 frames
+# (Breakout's are over after eleven).
+PLANNED = {
+    "breakout": ("sticky", 2500, 10_000),
+    "freeway": ("sticky", 2500, 200),
+    "asterix": ("sticky", 2500, 10_000),
+    "seaquest": ("sticky", 2500, 10_000),
+    "space_invaders": ("sticky", 2500, 10_000),
+    "catch": ("exact", 44, 10_000),
+    "keydoor": ("exact", 50, 10_000),
+    "boxing": ("sticky", 1800, 300),
+}
+
+PRESETS = {"carracing": CARRACING, "takecover": TAKECOVER, "binpacking": BINPACKING} | {
+    game: {
+        "full": {
+            "record": {
+                "policy": "white",
+                "engine": engine,
+                "max_steps": steps,
+                "episodes": episodes,
+            },
+            "controller": {"engine": engine, "max_steps": steps},
+        },
+        "small": {"record": {"episodes": episodes // 5}},
+        "toy": TOY,
+    }
+    for game, (engine, steps, episodes) in PLANNED.items()
+}

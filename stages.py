@@ -6,7 +6,14 @@ import dataclasses
 import math
 from typing import Any
 
-ENGINES = ("fast", "gymnasium", "vizdoom", "numpy")  # which game has which: envs/
+ENGINES = (
+    "fast",
+    "gymnasium",
+    "vizdoom",
+    "numpy",
+    "sticky",
+    "exact",
+)  # which game has which: envs/
 
 
 def opt(

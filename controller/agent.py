@@ -51,13 +51,14 @@ def choose(raw: tf.Tensor, valid: tf.Tensor, noise: tf.Tensor, greedy: bool) -> 
     """A discrete action, one-hot, among the valid ones: (n, A).
 
     Args:
-        raw: outputs of C, (n, A). valid: bool (n, A).
+        raw: outputs of C, (n, A). valid: bool (n, A), or (n, 0) if all actions always are.
         noise: standard normal (n, A); makes the draw from softmax(raw), unless `greedy`.
     """
     if not greedy:  # Gumbel's trick, with the normal's distribution function for a uniform number
         uniform = tf.clip_by_value(to_uniform(noise), 1e-7, 1 - 1e-7)
         raw -= tf.math.log(-tf.math.log(uniform))
-    raw = tf.where(valid, raw, -np.inf)
+    if valid.shape[-1]:
+        raw = tf.where(valid, raw, -np.inf)
     return tf.one_hot(tf.argmax(raw, -1), raw.shape[-1])
 
 
@@ -181,7 +182,8 @@ def policies(game: str, source: str, noise: float):
             if not agent.controller.discrete:
                 return action + spread * rng.standard_normal(len(action)).astype(np.float32)
             if rng.random() < spread:
-                action = np.eye(len(action), dtype=np.float32)[rng.choice(np.flatnonzero(valid))]
+                options = np.flatnonzero(valid) if valid.size else len(action)
+                action = np.eye(len(action), dtype=np.float32)[rng.choice(options)]
             return action
 
         return act

@@ -234,11 +234,11 @@ class Window:
 
     def choice(self, valid: np.ndarray) -> np.ndarray | None:
         """Move the choice among the valid levels; one-hot once Enter was pressed."""
-        levels = np.flatnonzero(valid)
+        levels = np.flatnonzero(valid) if len(valid) else np.arange(self.size)
         nearest = int(np.abs(levels - self.level).argmin())
         self.level = int(levels[np.clip(nearest + self.moves, 0, len(levels) - 1)])
         self.moves, entered, self.entered = 0, self.entered, False
-        return np.eye(len(valid), dtype=np.float32)[self.level] if entered else None
+        return np.eye(self.size, dtype=np.float32)[self.level] if entered else None
 
     def show(self, pictures: Iterator[np.ndarray]) -> bool:
         """Show pictures at 50 a second; False if the user closed the window."""

@@ -4,6 +4,8 @@ Games(n, engine, max_steps)  n games side by side: `obs` uint8 (n, 64, 64, 3), `
                              or None, `reset(i, seed)`, `close()`, and `step(actions, alive)`,
                              which returns reward, terminated and truncated, (n,) each;
                              `picture()`, the first game as people see it, (400, 600, 3)
+save(i), load(i, snapshot)   of a game for planning: a copy of all that game i is, its chance and
+                             its picture too; and back, as often as wanted, into any of the games
 ENGINES, OFFICIAL            who may play it; which of them official scores come from
 ACTION_SIZE                  A: an action is a float32 vector of A numbers, as M is told it
 DISCRETE                     whether it is one-hot, or else within ACTION_LOW and ACTION_HIGH

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+import envs
 from envs import binpacking, carracing
+from presets import PLANNED
 
 Policy = Callable[[Any], np.ndarray]
 Maker = Callable[[np.random.Generator], Policy]
@@ -84,6 +86,11 @@ def one_of_three(rng: np.random.Generator) -> Policy:
     return lambda games: rng.integers(-1, 2, 1).astype(np.float32)
 
 
+def uniform(actions: int, rng: np.random.Generator) -> Policy:
+    """One of a game's discrete actions, each with the same chance."""
+    return lambda games: np.eye(actions, dtype=np.float32)[rng.integers(actions)]
+
+
 def rule(name: str, rng: np.random.Generator) -> Policy:
     """One of bin packing's rules."""
 
@@ -110,7 +117,7 @@ POLICIES: dict[str, dict[str, Maker]] = {
     },
     "takecover": {"repeated": repeated, "held": long_held, "white": one_of_three},
     "binpacking": {"mixture": mixture, "white": functools.partial(rule, "random")},
-}
+} | {game: {"white": functools.partial(uniform, envs.load(game).ACTION_SIZE)} for game in PLANNED}
 BASELINES: dict[str, dict[str, Maker]] = {
     "carracing": {
         "random": functools.partial(white, *CAR),
@@ -121,4 +128,4 @@ BASELINES: dict[str, dict[str, Maker]] = {
         "still": functools.partial(constant, np.zeros(1, np.float32)),
     },
     "binpacking": {name: functools.partial(rule, name) for name in binpacking.RULES},
-}
+} | {game: {"random": POLICIES[game]["white"]} for game in PLANNED}
