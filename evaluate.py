@@ -270,6 +270,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
+    run = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if (runs.folder(run) / "planner" / "state.json").exists():
+        from planner import evaluate as planner
+
+        planner.main()
+        return
     args = parse()
     path, cfg = runs.find(args.run)
     game = envs.load(cfg.game)

@@ -221,19 +221,76 @@ PLANNED = {
     "boxing": ("sticky", 1800, 300),
 }
 
-PRESETS = {"carracing": CARRACING, "takecover": TAKECOVER, "binpacking": BINPACKING} | {
-    game: {
-        "full": {
-            "record": {
-                "policy": "white",
-                "engine": engine,
-                "max_steps": steps,
-                "episodes": episodes,
-            },
-            "controller": {"engine": engine, "max_steps": steps},
-        },
-        "small": {"record": {"episodes": episodes // 5}},
-        "toy": TOY,
+# AlphaZero on latents (train_alphazero.py). Ends weigh as they come, since the search takes their
+# probability at its word; sequences are as short as what a search looks ahead.
+PLANNING = {
+    "vae": {"recon_weight": 10.0, "learning_rate": 1e-3},
+    "rnn": {
+        "mixtures": 0,
+        "reward_head": True,
+        "done_head": True,
+        "done_weight": 1.0,
+        "planning_heads": True,
+        "unroll": 5,
+        "z_weight": 5.0,
+        "gamma": 0.97,
+        "value_transform": "sqrt",
+        "terminal_prob": 0.2,
+        "sequence_length": 24,
+        "batch_size": 64,
+        "validate_every": 200,
+        "rend_n_rollouts": 3,
+        "rend_step": 2,
+    },
+}
+# How the loop plays: random episodes first, episodes and passes of M an iteration, frames in all.
+PLAYED = {
+    "breakout": {"min_examples": 600, "n_episodes": 200, "epochs": 12, "max_frames": 200_000},
+    "freeway": {"min_examples": 8, "n_episodes": 8, "epochs": 400, "max_frames": 500_000},
+    "asterix": {"min_examples": 100, "n_episodes": 100, "epochs": 30, "max_frames": 500_000},
+    "seaquest": {"min_examples": 100, "n_episodes": 100, "epochs": 30, "max_frames": 500_000},
+    "space_invaders": {"min_examples": 100, "n_episodes": 100, "epochs": 30, "max_frames": 500_000},
+    "catch": {"min_examples": 100, "n_episodes": 64, "epochs": 100, "max_frames": 30_000},
+    "keydoor": {"min_examples": 400, "n_episodes": 200, "epochs": 40, "max_frames": 100_000},
+    "boxing": {"min_examples": 10, "n_episodes": 8, "epochs": 400, "max_frames": 500_000},
+}
+TOY_PLANNER = {
+    "n_simulations": 4,
+    "games": 4,
+    "n_episodes": 3,
+    "min_examples": 24,
+    "max_iter": 2,
+    "epochs": 1,
+    "vae_epochs": 1,
+    "max_steps": 30,
+}
+TOY_PLANNING_RNN = TOY_RNN | {
+    "sequence_length": 8,
+    "unroll": 2,
+    "rend_n_rollouts": 1,
+    "rend_step": 2,
+    "batch_size": 8,
+    "planning_units": 8,
+}
+
+
+def planned(game: str) -> dict:
+    """The presets of a game for planning."""
+    engine, steps, episodes = PLANNED[game]
+    who = {"engine": engine, "max_steps": steps}
+    full = PLANNING | {
+        "record": who | {"policy": "white", "episodes": episodes},
+        "controller": who,
+        "planner": who | PLAYED[game],
     }
-    for game, (engine, steps, episodes) in PLANNED.items()
+    small = {"record": {"episodes": episodes // 5}}
+    return {
+        "full": full,
+        "small": small,
+        "toy": TOY | {"rnn": TOY_PLANNING_RNN, "planner": TOY_PLANNER},
+    }
+
+
+PRESETS = {"carracing": CARRACING, "takecover": TAKECOVER, "binpacking": BINPACKING} | {
+    game: planned(game) for game in PLANNED
 }

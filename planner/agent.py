@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,11 +112,12 @@ class Agent:
     """V, M and a search over B games.
 
     Attributes:
+        decode: latents (B, Z) to frames, for pictures.
         model: what the search imagines with: M itself, or a `planner.simulator.Simulator`.
     """
 
-    def __init__(self, encode, latent: LatentModel, options: config.Planner):
-        self.encode, self.latent, self.options = encode, latent, options
+    def __init__(self, encode, decode, latent: LatentModel, options: config.Planner):
+        self.encode, self.decode, self.latent, self.options = encode, decode, latent, options
         self.model = latent
 
     def see(self, obs: np.ndarray, memory: np.ndarray) -> Root:
@@ -159,10 +159,4 @@ def load_agent(path: Path, cfg: config.Config) -> Agent:
         bounds["high"].astype(np.float32),
         np.random.default_rng([options.seed, 5]) if options.determinisations else None,
     )
-    return Agent(make_encoder(vae, 256), latent, options)
-
-
-@functools.cache
-def agent_of(path: Path, cfg: config.Config) -> Agent:
-    """This process's agent, loaded once."""
-    return load_agent(path, cfg)
+    return Agent(make_encoder(vae, 256), vae.decode, latent, options)

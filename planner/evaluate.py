@@ -11,15 +11,20 @@ import time
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+import cli
 import config
 import envs
 import runs
 import workers
-from planner.agent import Agent
+from controller.show import save_video
+from planner.agent import Agent, load_agent
 from planner.play import play
+from planner.show import episode_pictures, show_tree
 from planner.simulator import Simulator
 from record.policies import BASELINES
+from stages import ENGINES
 
 PACKAGES = ("tensorflow", "keras", "numpy", "minatar", "ale-py")
 
@@ -142,3 +147,51 @@ def score(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace
     file = path / ("result.json" if official else f"result-{args.engine}.json")
     runs.write_json(file, result)
     print(f"written to {file}")
+
+
+def watch(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace) -> None:
+    """Write a video of one planned episode: the game, and beside it what its tree expects."""
+    pictures = episode_pictures(cfg, agent, args.engine, args.seed)
+    print(f"{save_video(pictures, path / 'drive.mp4')} frames written to {path / 'drive.mp4'}")
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.OptionParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("run", help="a planner's run, such as log/breakout")
+    add("--episodes", type=int, default=100, help="episodes of each (default: 100)")
+    add("--seed", type=int, default=config.TEST_SEEDS, help="of the first (default: %(default)s)")
+    add("--engine", choices=ENGINES, help="who plays (default: the one whose scores are official)")
+    add("--simulations", type=int, help="of a move (default: those of training)")
+    add("--video", action="store_true", help="write drive.mp4: the game and the plan")
+    add("--show-tree", type=int, metavar="MOVE", help="print the tree of a move, and draw its plan")
+    args = parser.parse_args(argv)
+    if args.episodes < 1 or (args.simulations is not None and args.simulations < 1):
+        parser.error("--episodes and --simulations must be at least 1")
+    if args.show_tree is not None and args.show_tree < 0:
+        parser.error("--show-tree takes the number of a move, from 0 on")
+    return args
+
+
+def main() -> None:
+    args = parse()
+    path, cfg = runs.find(args.run)
+    workers.alone("evaluating a planner")
+    game = envs.load(cfg.game)
+    args.engine = args.engine or game.OFFICIAL
+    if args.engine not in game.ENGINES:
+        has = ", ".join(game.ENGINES)
+        raise runs.RunError(f"{cfg.game} has no engine {args.engine}; choose from {has}")
+    threadpool_limits(1, "blas")
+    agent = load_agent(path, cfg)
+    if args.simulations:
+        agent.options = dataclasses.replace(agent.options, n_simulations=args.simulations)
+    if args.show_tree is not None:
+        show_tree(path, cfg, agent, args.engine, args.seed, args.show_tree)
+    elif args.video:
+        watch(path, cfg, agent, args)
+    else:
+        score(path, cfg, agent, args)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from planner.mcts import Root, Step
-from rnn.planning import inverse
+from rnn.values import inverse
 
 
 class LatentModel:

@@ -16,21 +16,6 @@ from rnn.model import MDNRNN, Prediction, losses_of, masked_mean
 from series.data import Series, draw, rows_of
 
 
-def transform(x: np.ndarray, kind: str) -> np.ndarray:
-    """What the value head learns in place of x (MuZero, appendix F)."""
-    if kind == "none":
-        return x
-    return np.sign(x) * (np.sqrt(np.abs(x) + 1) - 1) + 0.001 * x
-
-
-def inverse(y: np.ndarray, kind: str) -> np.ndarray:
-    """Undo `transform`."""
-    if kind == "none":
-        return y
-    root = (np.sqrt(1 + 0.004 * (np.abs(y) + 1.001)) - 1) / 0.002
-    return np.sign(y) * (root**2 - 1)
-
-
 def planning_batch(
     series: Series,
     value: np.ndarray,
@@ -43,7 +28,7 @@ def planning_batch(
     A share of `terminal_prob` ends where its episode does. Shorter episodes are padded and masked.
 
     Args:
-        value: what the value head is to learn (rows,), see `transform`.
+        value: what the value head is to learn (rows,), see rnn/values.py.
 
     Returns:
         As `series.data.windows`; and policy (B, L, A), value (B, L), and `told` (): how many steps

@@ -91,7 +91,8 @@ def sampler(series: Series, options: config.RNN):
     if not options.planning_heads:
         size = (options.batch_size, options.sequence_length)
         return lambda episodes, rng: windows(series, episodes, *size, rng)
-    from rnn.planning import planning_batch, transform
+    from rnn.planning import planning_batch
+    from rnn.values import transform
 
     value = transform(series.returns(options.gamma), options.value_transform)
     return lambda episodes, rng: planning_batch(series, value, episodes, options, rng)
