@@ -2,6 +2,7 @@
 
     taskset -c 0 python -m benchmarks.bench_mcts            simulations a second, one core
     python -m benchmarks.bench_mcts --agree                 visits of 100 random trees
+    python -m benchmarks.bench_mcts --golden tests/mctx_visits.json     what the tests compare with
 
 Both plan with the same M (LSTM of 256 units, z of 32, 6 actions, heads for reward, end, policy and
 value) with random weights. mctx is optional (`pip install mctx`); without it ours is timed alone.
@@ -14,6 +15,7 @@ import argparse
 import os
 import statistics
 import time
+from pathlib import Path
 
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
@@ -22,7 +24,7 @@ import numpy as np
 import cli
 import config
 import runs
-from planner.mcts import Root, Settings, search
+from planner.mcts import Root, Settings, Step, search
 
 Z, HIDDEN, ACTIONS = 32, 256, 6
 GAMMA = 0.99
@@ -50,6 +52,65 @@ def roots(latent, games: int, seed: int = 0) -> Root:
     rng = np.random.default_rng(seed)
     z, memory = rng.normal(0, 0.5, (games, Z)), rng.normal(0, 0.5, (games, 2 * HIDDEN))
     return latent.root(latent.states(z, memory))
+
+
+class Tables:
+    """A world of tables, drawn at random: what a search of it does can be computed anywhere.
+
+    A state is its number, int (B, 1).
+    """
+
+    def __init__(self, states: int = 2000, actions: int = 4, seed: int = 0):
+        rng = np.random.default_rng(seed)
+        shape = (states, actions)
+        self.after = rng.integers(0, states, shape)
+        self.reward = rng.normal(0, 1, shape).astype(np.float32)
+        self.discount = rng.choice(np.float32([0.9, 0.99, -1.0]), shape)
+        self.logits = rng.normal(0, 1, shape).astype(np.float32)
+        self.value = rng.normal(0, 1, states).astype(np.float32)
+
+    def root(self, numbers: np.ndarray) -> Root:
+        """Roots at states of some numbers (B,)."""
+        return Root(numbers[:, None], self.logits[numbers], self.value[numbers])
+
+    def step(self, states: np.ndarray, actions: np.ndarray) -> Step:
+        """See planner/mcts.py."""
+        edge = states[:, 0], actions
+        after = self.after[edge]
+        now = self.reward[edge], self.discount[edge], self.logits[after], self.value[after]
+        return Step(after[:, None], *now)
+
+
+def golden(file: str, count: int = 100, simulations: int = 50) -> None:
+    """Write the visits of mctx's searches of `Tables`, with both roots, to a JSON file."""
+    import jax.numpy as jnp
+    import mctx
+    from jax.random import PRNGKey
+
+    tables = Tables()
+    tensors = {name: jnp.asarray(table) for name, table in vars(tables).items()}
+
+    def recurrent(_, key, action, state):
+        after = tensors["after"][state, action]
+        edge = {name: tensors[name][state, action] for name in ("reward", "discount")}
+        there = {"prior_logits": tensors["logits"][after], "value": tensors["value"][after]}
+        return mctx.RecurrentFnOutput(**edge, **there), after
+
+    root = tables.root(np.arange(count))
+    start = mctx.RootFnOutput(
+        prior_logits=jnp.asarray(root.logits),
+        value=jnp.asarray(root.value),
+        embedding=jnp.arange(count),
+    )
+    given = (None, PRNGKey(0), start, recurrent, simulations)
+    plain = mctx.muzero_policy(*given, dirichlet_fraction=0.0, temperature=1.0)
+    gumbel = mctx.gumbel_muzero_policy(*given, gumbel_scale=0.0)
+    data = {"mctx": mctx.__version__, "simulations": simulations}
+    data |= {"puct": visits_of(plain).tolist(), "gumbel": visits_of(gumbel).tolist()}
+    data |= {"action": np.asarray(gumbel.action).tolist()}
+    data |= {"improved": np.asarray(gumbel.action_weights).round(4).tolist()}
+    runs.write_json(Path(file), data, indent=None)
+    print(f"written {file}")
 
 
 def mctx_planner(latent, simulations: int, gumbel: bool = False):
@@ -175,6 +236,7 @@ def main() -> None:
     parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
     add = parser.add_argument
     add("--agree", action="store_true", help="compare the visits of random trees, not the speed")
+    add("--golden", metavar="FILE", help="write what mctx does in a world of tables")
     add("--games", type=int, nargs="+", default=[1, 8, 32, 128], help="side by side")
     add("--simulations", type=int, default=50, help="of a move (default: 50)")
     add("--rounds", type=int, default=20, help="timed calls of each (default: 20)")
@@ -182,7 +244,9 @@ def main() -> None:
     if min(*args.games, args.simulations, args.rounds) < 1:
         parser.error("--games, --simulations and --rounds must be at least 1")
     runs.tensorflow(1)
-    if args.agree:
+    if args.golden:
+        golden(args.golden)
+    elif args.agree:
         agree(100, args.simulations)
     else:
         bench(args.games, args.simulations, args.rounds)
