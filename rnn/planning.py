@@ -46,6 +46,8 @@ def planning_batch(
     now = rows[:, :-1]
     policy = series.policy if series.policy.shape[1] else series.action
     batch = draw(series, rows, mask, rng)
+    if not options.mixtures:  # its target is the mean, and so is what a search sees
+        batch["z"] = series.mu[rows].astype(np.float32)
     planned = {"policy": policy[now] * mask[..., None], "value": value[now] * mask}
     return batch | planned | {"done": done, "told": np.int32(told)}
 

@@ -1,0 +1,68 @@
+"""Score against simulations: in M's imagination, and in the game itself as an upper bound.
+
+    python -m planner.curve log/breakout
+    python -m planner.curve log/breakout --simulations 0 2 8 16 50 --episodes 100
+
+Writes curve.json and curve.png to the run's folder. What is there already is not played again, so a
+curve that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import matplotlib
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+import cli
+import config
+import envs
+import runs
+import workers
+from controller.plot import save
+from planner.agent import load_agent
+from planner.evaluate import play_planned, play_random, summary, table
+from planner.plot import plot_curve
+
+
+def main() -> None:
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
+    add = parser.add_argument
+    add("run", help="a planner's run, such as log/breakout")
+    add("--simulations", type=int, nargs="+", default=[0, 2, 8, 16, 50], help="of a move")
+    add("--episodes", type=int, default=100, help="of each point (default: 100)")
+    add("--no-game", action="store_true", help="leave out the search in the game itself")
+    args = parser.parse_args()
+    if min(args.simulations) < 0 or args.episodes < 1:
+        parser.error("--simulations must be at least 0 and --episodes at least 1")
+    workers.alone("planner.curve")
+    path, cfg = runs.find(args.run)
+    threadpool_limits(1, "blas")
+    agent, engine = load_agent(path, cfg), cfg.planner.engine
+    seeds = config.TEST_SEEDS + np.arange(args.episodes)
+    file, marks = path / "curve.json", runs.made_from(path, "vae", "rnn")
+    key = {"models": marks, "episodes": args.episodes, "engine": engine}
+    data = json.loads(file.read_text()) if file.exists() else {}
+    if {name: data.get(name) for name in key} != key:
+        data = key | {"random": summary(play_random(cfg, engine, seeds)), "rows": []}
+    worlds = ("model",) if args.no_game else ("model", "game")
+    wanted = [(w, n) for w in worlds for n in args.simulations if n or w == "model"]
+    for world, simulations in wanted:
+        if any((r["world"], r["simulations"]) == (world, simulations) for r in data["rows"]):
+            continue
+        scores = play_planned(cfg, agent, engine, seeds, simulations, world == "game")
+        row = {"world": world, "simulations": simulations} | summary(scores)
+        data["rows"].append(row)
+        runs.write_json(file, data)
+    names = {f"{r['simulations']} in the {r['world']}": r for r in data["rows"]}
+    print(table({"random": data["random"]} | names))
+    matplotlib.use("Agg")
+    title = f"{envs.load(cfg.game).__name__.removeprefix('envs.')}, {args.episodes} episodes each"
+    save(plot_curve(data["rows"], data["random"], title), path / "curve.png")
+
+
+if __name__ == "__main__":
+    cli.run(main)
