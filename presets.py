@@ -224,7 +224,12 @@ PLANNED = {
 # AlphaZero on latents (train_alphazero.py). Ends weigh as they come, since the search takes their
 # probability at its word; sequences are as short as what a search looks ahead.
 PLANNING = {
-    "vae": {"recon_weight": 10.0, "learning_rate": 1e-3, "batch_size": 32},
+    "vae": {
+        "recon_weight": 10.0,
+        "learning_rate": 1e-3,
+        "final_learning_rate": 1e-4,
+        "batch_size": 32,
+    },
     "rnn": {
         "mixtures": 0,
         "reward_head": True,
@@ -250,7 +255,7 @@ PLAYED = {
     "asterix": {"min_examples": 100, "n_episodes": 100, "epochs": 30, "max_frames": 500_000},
     "seaquest": {"min_examples": 100, "n_episodes": 100, "epochs": 30, "max_frames": 500_000},
     "space_invaders": {"min_examples": 100, "n_episodes": 100, "epochs": 30, "max_frames": 500_000},
-    "catch": {"min_examples": 100, "n_episodes": 64, "epochs": 250, "max_frames": 30_000},
+    "catch": {"min_examples": 200, "n_episodes": 200, "epochs": 60, "max_frames": 60_000},
     "keydoor": {"min_examples": 400, "n_episodes": 200, "epochs": 40, "max_frames": 100_000},
     "boxing": {"min_examples": 10, "n_episodes": 8, "epochs": 400, "max_frames": 500_000},
 }

@@ -12,9 +12,11 @@ whole job at once with its traceback.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -104,8 +106,18 @@ def script(*words: str) -> None:
     words = words if words[0] == "-m" else (str(root / words[0]), *words[1:])
     env = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     print("$ python", *words, flush=True)
-    if subprocess.run([sys.executable, *words], env=env, check=False).returncode:
+    how = {"env": env, "check": False, "preexec_fn": end_with_parent}
+    if subprocess.run([sys.executable, *words], **how).returncode:
         raise RunError(f"`python {' '.join(words)}` failed; mend that, then run the same again")
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to end this process when the one that started it is gone, even killed.
+
+    Else the next start would find the old stage still writing. Only Linux can do it.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def describe(size: int) -> str:

@@ -48,48 +48,53 @@ class GumbelTree(Tree):
         self.plan = np.stack([halving(int(n), self.nodes - 1) for n in counts])
 
     def sigma_q(self, node: np.ndarray) -> np.ndarray:
-        """Completed and scaled values of the edges of nodes (P,): (A, P) (section 4, equation 8).
+        """Completed and scaled values of the edges of nodes (P,): (P, A) (section 4, equation 8).
 
         An edge that was never tried has the mixed value of the node (appendix D, equation 33).
         """
-        visits, q, prior = self.stats[:, :, node]
-        tried, total, tiny = visits > 0, visits.sum(0), np.finfo(np.float32).tiny
+        visits, q, prior = self.edge_visits[node], self.edge_q[node], self.prior[node]
+        tried, total, tiny = visits > 0, visits.sum(1), np.finfo(np.float32).tiny
         known = np.where(tried, np.maximum(prior, tiny), 0)
-        mean = (known * q).sum(0) / np.maximum(known.sum(0), tiny)
+        mean = (known * q).sum(1) / np.maximum(known.sum(1), tiny)
         mixed = (self.raw_value[node] + total * mean) / (total + 1)
-        full = np.where(tried, q, mixed)
-        low, high = full.min(0), full.max(0)
-        scale = VALUE_SCALE * (MAX_VISIT_INIT + visits.max(0))
+        full = np.where(tried, q, mixed[:, None])
+        low, high = full.min(1, keepdims=True), full.max(1, keepdims=True)
+        scale = VALUE_SCALE * (MAX_VISIT_INIT + visits.max(1, keepdims=True))
         return (scale * (full - low) / np.maximum(high - low, EPSILON)).astype(np.float32)
 
     def improved(self, node: np.ndarray) -> np.ndarray:
-        """The improved policy of nodes (P,), softmax(logits + sigma(q)): (A, P) (equation 7)."""
-        return softmax((self.logits[:, node] + self.sigma_q(node)).T).T
+        """The improved policy of nodes (P,), softmax(logits + sigma(q)): (P, A) (equation 7)."""
+        return softmax(self.logits[node] + self.sigma_q(node))
 
     def root_score(self, wanted: np.ndarray) -> np.ndarray:
-        """g + logit + sigma(q) of the roots' edges that have `wanted` (B,) visits, others -inf.
+        """g + logit + sigma(q) of the roots' edges that have `wanted` (B,) visits, others -inf."""
+        score = self.gumbel + self.logits[self.roots] + self.sigma_q(self.roots)
+        return np.where(self.edge_visits[self.roots] == wanted[:, None], score, -np.inf)
 
-        (A, B)
-        """
-        logits = self.logits[:, self.roots]
-        score = self.gumbel.T + logits + self.sigma_q(self.roots)
-        return np.where(self.edge_visits[:, self.roots] == wanted, score, -np.inf)
-
-    def choose(self, node: np.ndarray) -> None:
+    def choose(self, leaf: np.ndarray) -> None:
+        node = self.changed(leaf)
         inside = node[self.depth[node] > 0]
         if len(inside):
-            visits = self.edge_visits[:, inside]
-            self.take_best(inside, self.improved(inside) - visits / (1 + visits.sum(0)))
+            visits = self.edge_visits[inside]
+            score = self.improved(inside) - visits / (1 + visits.sum(1, keepdims=True))
+            self.take_best(inside, score)
         if self.simulations < self.plan.shape[1]:
             self.take_best(self.roots, self.root_score(self.plan[:, self.simulations]))
 
+    def take_best(self, node: np.ndarray, score: np.ndarray) -> None:
+        """Keep the valid edges of the largest scores (P, A) of nodes (P,), and where they lead."""
+        score[self.logits[node] == -np.inf] = -np.inf
+        self.best[node] = best = score.argmax(1)
+        after = self.child[node, best]
+        self.follow[node] = np.where((after < 0) | self.over[after], node, after)
+
     def policy(self) -> np.ndarray:
         """The roots' improved policies: (B, A)."""
-        return self.improved(self.roots).T
+        return self.improved(self.roots)
 
     def action(self) -> np.ndarray:
         """The move (B,): the best of the most visited actions."""
-        return self.root_score(self.edge_visits[:, self.roots].max(0)).argmax(0)
+        return self.root_score(self.edge_visits[self.roots].max(1)).argmax(1)
 
 
 def gumbel_search(model: Model, root: Root, settings: Settings, gumbel: np.ndarray) -> GumbelTree:

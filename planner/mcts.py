@@ -1,4 +1,4 @@
-"""Monte Carlo tree search, batched over games in NumPy (MuZero, appendix B).
+"""Monte Carlo tree search, batched over games in NumPy and numba (MuZero, appendix B).
 
     tree = search(model, Root(states, logits, value), Settings(simulations=50))
     tree.visits()                # (B, A)
@@ -18,6 +18,8 @@ import time
 from typing import NamedTuple, Protocol
 
 import numpy as np
+
+from planner import kernels
 
 EPSILON = 1e-8
 MOST = 1000  # simulations of a search that only time limits
@@ -66,13 +68,12 @@ class SearchError(ValueError):
 
 
 class Tree:
-    """The trees of B games. Node k of game b is k * B + b in flat arrays; edges are (A, N * B), so
-    that sums over actions run along memory.
+    """The trees of B games. Node k of game b is row k * B + b of flat arrays.
 
     Attributes:
         count, value: visits and mean value of each node (N * B,); raw_value: the model's.
-        prior, logits: the policy at each node (A, N * B).
-        edge_visits, edge_q: visits and value of each edge (A, N * B).
+        prior, logits: the policy at each node (N * B, A).
+        edge_visits, edge_q: visits and value of each edge (N * B, A).
         child: node at the end of each edge, -1 if there is none yet; reward, discount: of it.
         best: the edge of each node that is walked next; follow: the node there, or the node itself
         where a walk ends.
@@ -84,58 +85,55 @@ class Tree:
         self.games, self.actions, self.nodes, self.settings = games, actions, nodes, settings
         size = games * nodes
         self.roots = np.arange(games)
-        self.count = np.zeros(size, np.float32)
-        self.value = np.zeros(size, np.float32)
-        self.raw_value = np.zeros(size, np.float32)
+        self.count, self.value, self.raw_value = np.zeros((3, size), np.float32)
         self.depth = np.zeros(size, np.int32)
         self.over = np.zeros(size, bool)  # nothing is walked below: the game or the depth ends
         self.best = np.zeros(size, np.int64)
         self.follow = np.arange(size)
-        self.masked = bool((root.logits == -np.inf).any())
-        self.child = np.full((actions, size), -1)
-        self.stats = np.zeros((3, actions, size), np.float32)
-        self.edge_visits, self.edge_q, self.prior = self.stats
-        self.logits, self.reward, self.discount = np.zeros((3, actions, size), np.float32)
+        self.child = np.full((size, actions), -1)
+        self.edge_visits, self.edge_q, self.prior = np.zeros((3, size, actions), np.float32)
+        self.logits, self.reward, self.discount = np.zeros((3, size, actions), np.float32)
         self.states = np.empty((size, *root.states.shape[1:]), root.states.dtype)
+        self.path = np.zeros((games, nodes), np.int64)
+        self.length = np.zeros(games, np.int64)
         self.simulations = 0
-        self.states[self.roots] = root.states
-        self.raw_value[self.roots] = self.value[self.roots] = root.value
-        self.prior[:, self.roots], self.logits[:, self.roots] = prior.T, root.logits.T
-        self.count[self.roots] = 1
+        self.states[:games] = root.states
+        self.raw_value[:games] = self.value[:games] = root.value
+        self.prior[:games], self.logits[:games] = prior, root.logits
+        self.count[:games] = 1
 
     def visits(self) -> np.ndarray:
         """Visits of the roots' edges: int (B, A)."""
-        return self.edge_visits[:, self.roots].T.astype(int)
+        return self.edge_visits[: self.games].astype(int)
 
     def policy(self) -> np.ndarray:
         """What a policy is to learn of this search: the shares of the visits, (B, A)."""
-        visits = self.edge_visits[:, self.roots].T
+        visits = self.edge_visits[: self.games]
         return visits / visits.sum(1, keepdims=True)
 
     def max_depth(self) -> np.ndarray:
         """Depth of each game's deepest node: (B,)."""
         return self.depth.reshape(-1, self.games).max(0)
 
-    def walk(self) -> tuple[np.ndarray, np.ndarray]:
-        """Follow the best edges from the roots to where the trees end.
+    def simulate(self, model: Model) -> None:
+        """Play one simulation in all games."""
+        kernels.walk(self.follow, self.path, self.length)
+        leaf = self.expand(model, self.path[self.roots, self.length - 1])
+        edges = self.edge_visits, self.edge_q
+        kernels.back_up(
+            self.path, self.length, leaf, self.best, self.child, self.reward, self.discount,
+            self.raw_value, self.value, self.count, *edges,
+        )  # fmt: skip
+        self.simulations += 1
+        self.choose(leaf)
 
-        Returns:
-            Nodes and actions (D, B) along the paths; a path that is shorter repeats its last node.
-        """
-        nodes = [self.roots]
-        while True:
-            after = self.follow[nodes[-1]]
-            if (after == nodes[-1]).all():
-                path = np.array(nodes)
-                return path, self.best[path]
-            nodes.append(after)
-
-    def expand(self, model: Model, node: np.ndarray, action: np.ndarray) -> np.ndarray:
-        """Ask the model where the edges (node, action) lead, and keep it; returns the nodes there.
+    def expand(self, model: Model, node: np.ndarray) -> np.ndarray:
+        """Ask the model where the best edges of nodes (B,) lead; returns the nodes there.
 
         An end that was there before (of the game, or the depth allowed) is not asked again.
         """
-        leaf = self.child[action, node]
+        action = self.best[node]
+        leaf = self.child[node, action]
         fresh = leaf < 0
         if not fresh.any():
             return leaf
@@ -146,75 +144,27 @@ class Tree:
             node, action, new = node[fresh], action[fresh], leaf[fresh]
         step = model.step(self.states[node], action)
         self.states[new] = step.states
-        self.reward[action, node], self.discount[action, node] = step.reward, step.discount
+        self.reward[node, action], self.discount[node, action] = step.reward, step.discount
         end = step.discount == 0
         self.raw_value[new] = np.where(end, 0, step.value)
-        self.logits[:, new], self.prior[:, new] = step.logits.T, softmax(step.logits).T
-        self.masked |= bool((step.logits == -np.inf).any())
+        self.logits[new], self.prior[new] = step.logits, softmax(step.logits)
         depth = self.depth[node] + 1
         self.depth[new], self.over[new] = depth, end | (depth == self.settings.max_depth)
-        self.child[action, node] = leaf[fresh]
+        self.child[node, action] = leaf[fresh]
         return leaf
 
-    def back_up(self, nodes: np.ndarray, actions: np.ndarray, leaf: np.ndarray) -> np.ndarray:
-        """Add the value of the leaves to all edges and nodes above them (MuZero, equation 3).
+    def choose(self, leaf: np.ndarray) -> None:
+        """Find the best edges of the nodes on the last paths and of their leaves (B,) anew."""
+        kernels.choose(
+            self.path, self.length, leaf, self.settings.c, self.settings.c_base, self.logits,
+            self.prior, self.value, self.count, self.edge_visits, self.edge_q, self.child,
+            self.over, self.best, self.follow,
+        )  # fmt: skip
 
-        Returns:
-            The nodes (P,) that have changed.
-        """
-        live = np.ones(nodes.shape, bool)
-        np.not_equal(nodes[1:], nodes[:-1], out=live[1:])
-        edges = actions * self.child.shape[1] + nodes
-        reward, discount = self.reward.take(edges), self.discount.take(edges)
-        reward[~live], discount[~live] = 0, 1
-        gains = np.empty((len(nodes) + 1, self.games), np.float32)
-        gains[-1] = self.raw_value[leaf]
-        for d in range(len(nodes) - 1, -1, -1):
-            np.multiply(discount[d], gains[d + 1], out=gains[d])
-            gains[d] += reward[d]
-        live = np.concatenate([live, np.ones((1, self.games), bool)])
-        changed = np.concatenate([nodes, leaf[None]])[live]
-        count = self.count[changed]
-        self.count[changed] = count + 1
-        self.value[changed] = (self.value[changed] * count + gains[live]) / (count + 1)
-        live = live[:-1]
-        edges = edges[live]
-        self.edge_visits.reshape(-1)[edges] += 1
-        after = self.value[self.child.take(edges)]
-        self.edge_q.reshape(-1)[edges] = reward[live] + discount[live] * after
-        return changed
-
-    @staticmethod
-    def normalized_q(visits: np.ndarray, q: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """Scale values (A, P) of edges to 0..1 among themselves and the node's own.
-
-        An edge that was never tried has the least value.
-
-        Args:
-            visits, q: of the edges (A, P). own: value of the nodes (P,).
-        """
-        tried = visits > 0
-        safe = np.where(tried, q, own)
-        low, high = np.minimum(safe.min(0), own), np.maximum(safe.max(0), own)
-        return np.where(tried, q - low, 0) / np.maximum(high - low, np.float32(EPSILON))
-
-    def choose(self, node: np.ndarray) -> None:
-        """Find the best edge of nodes (P,) anew: Q + prior * c * sqrt(N) / (1 + n)."""
-        settings, count = self.settings, self.count[node]
-        weight = settings.c + np.log((count + settings.c_base + 1) / settings.c_base)
-        visits, q, prior = self.stats[:, :, node]
-        prior *= np.sqrt(count) * weight
-        prior /= visits + 1
-        self.take_best(node, prior + self.normalized_q(visits, q, self.value[node]))
-
-    def take_best(self, node: np.ndarray, score: np.ndarray) -> None:
-        """Keep the valid edges of the largest scores (A, P) of nodes (P,), and where they lead."""
-        if self.masked:
-            score[self.logits[:, node] == -np.inf] = -np.inf
-        self.best[node] = best = score.argmax(0)
-        after = self.child[best, node]
-        ends = (after < 0) | self.over[after]
-        self.follow[node] = np.where(ends, node, after)
+    def changed(self, leaf: np.ndarray) -> np.ndarray:
+        """The nodes (P,) on the last paths, and their leaves (B,)."""
+        on = np.arange(self.length.max()) < self.length[:, None]
+        return np.concatenate([self.path[:, : on.shape[1]][on], leaf])
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -274,19 +224,10 @@ def grow(tree: Tree, model: Model) -> None:
     Raises:
         SearchError: the model said something that is not finite.
     """
-    tree.choose(tree.roots)
+    tree.choose(tree.roots)  # the paths are empty yet
     settings = tree.settings
     until = time.monotonic() + settings.timeout if settings.timeout else np.inf
     while tree.simulations < tree.nodes - 1 and (not tree.simulations or time.monotonic() < until):
-        simulate(tree, model)
+        tree.simulate(model)
     if not np.isfinite(tree.value[tree.roots]).all():
         raise SearchError("a value within the search is not finite: the model is broken")
-
-
-def simulate(tree: Tree, model: Model) -> None:
-    """Play one simulation in all games."""
-    nodes, actions = tree.walk()
-    leaf = tree.expand(model, nodes[-1], actions[-1])
-    changed = tree.back_up(nodes, actions, leaf)
-    tree.simulations += 1
-    tree.choose(changed)

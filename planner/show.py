@@ -22,9 +22,9 @@ from vae.model import to_uint8
 def principal_line(tree: Tree, game: int = 0) -> tuple[list[int], list[int]]:
     """Nodes and actions along the most visited edges from a game's root."""
     node, nodes, actions = int(tree.roots[game]), [], []
-    while tree.edge_visits[:, node].any():
-        action = int(tree.edge_visits[:, node].argmax())
-        node = int(tree.child[action, node])
+    while tree.edge_visits[node].any():
+        action = int(tree.edge_visits[node].argmax())
+        node = int(tree.child[node, action])
         nodes.append(node)
         actions.append(action)
     return nodes, actions
@@ -33,10 +33,10 @@ def principal_line(tree: Tree, game: int = 0) -> tuple[list[int], list[int]]:
 def describe(tree: Tree, node: int, levels: int = 2, indent: str = "") -> list[str]:
     """Lines of text: the tried edges below a node, the most visited first."""
     lines = []
-    for action in np.argsort(-tree.edge_visits[:, node], kind="stable"):
-        if not tree.edge_visits[action, node]:
+    for action in np.argsort(-tree.edge_visits[node], kind="stable"):
+        if not tree.edge_visits[node, action]:
             continue
-        edge = action, node
+        edge = node, action
         lines.append(
             f"{indent}action {action}: {tree.edge_visits[edge]:4.0f} visits · "
             f"Q {tree.edge_q[edge]:6.2f} · prior {tree.prior[edge]:.2f} · "

@@ -31,7 +31,7 @@ def planning_batch(
         value: what the value head is to learn (rows,), see rnn/values.py.
 
     Returns:
-        As `series.data.windows`; and policy (B, L, A), value (B, L), and `told` (): how many steps
+        As `series.data.windows`; and `seen`, the z that M is shown, drawn anew; policy (B, L, A), value (B, L), and `told` (): how many steps
         M is shown before the `unroll` that it imagines.
     """
     k, size = options.unroll, options.batch_size
@@ -46,7 +46,8 @@ def planning_batch(
     now = rows[:, :-1]
     policy = series.policy if series.policy.shape[1] else series.action
     batch = draw(series, rows, mask, rng)
-    if not options.mixtures:  # its target is the mean, and so is what a search sees
+    batch["seen"] = batch["z"]
+    if not options.mixtures:  # what it can be asked for is the mean, all of chance that V knows
         batch["z"] = series.mu[rows].astype(np.float32)
     planned = {"policy": policy[now] * mask[..., None], "value": value[now] * mask}
     return batch | planned | {"done": done, "told": np.int32(told)}

@@ -78,7 +78,7 @@ def draw_batches(series: Series, episodes: np.ndarray, options: config.RNN, star
     for step in range(start, options.steps):
         rng = np.random.default_rng([options.seed, step])
         batch = stream.batch(step) if stream else sample(episodes, rng)
-        batch["seen"] = blurred(batch["z"], options.z_noise, rng)
+        batch["seen"] = blurred(batch.get("seen", batch["z"]), options.z_noise, rng)
         if options.passes:
             batch["passes"] = rng.integers(0, options.passes + 1, len(batch["z"]))
             shape = (options.passes, *batch["z"][:, 1:].shape)
@@ -121,7 +121,7 @@ def held_out_batches(series: Series, held: np.ndarray, options: config.RNN) -> l
     if options.planning_heads:
         sample = sampler(series, options)
         batches = [sample(held, rng) for _ in range(-(-CHECKS // options.batch_size))]
-        return [batch | {"seen": batch["z"]} for batch in batches]
+        return batches
     if not options.stream:
         rows = min(CHECKS, 4 * len(held))
         return [windows(series, held, rows, options.sequence_length, rng)]

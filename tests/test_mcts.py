@@ -122,7 +122,7 @@ def test_many_simulations_find_the_best_way():
     zeros = np.zeros((2, 3), np.float32)
     tree = search(Lock(), Root(np.zeros((2, 1), int), zeros, zeros[:, 0]), Settings(400))
     assert principal_line(tree)[1][:5] == Lock.code.tolist()
-    assert tree.edge_q[2, :2].max() <= 0.9**4
+    assert tree.edge_q[:2, 2].max() <= 0.9**4
 
 
 def test_an_invalid_action_is_never_tried():
@@ -147,8 +147,8 @@ def test_noise_is_mixed_into_the_root_alone():
     root = tables.root(np.arange(5))
     drawn = np.random.default_rng(0).dirichlet(np.full(4, 0.3), 5)
     plain, noisy = (search(tables, root, Settings(3), n) for n in (None, (drawn, 0.25)))
-    expected = 0.75 * plain.prior[:, :5].T + 0.25 * drawn
-    np.testing.assert_allclose(noisy.prior[:, :5].T, expected, atol=1e-6)
+    expected = 0.75 * plain.prior[:5] + 0.25 * drawn
+    np.testing.assert_allclose(noisy.prior[:5], expected, atol=1e-6)
 
 
 def test_games_do_not_depend_on_those_beside_them():
