@@ -31,8 +31,8 @@ def planning_batch(
         value: what the value head is to learn (rows,), see rnn/values.py.
 
     Returns:
-        As `series.data.windows`; and `seen`, the z that M is shown, drawn anew; policy (B, L, A), value (B, L), and `told` (): how many steps
-        M is shown before the `unroll` that it imagines.
+        As `series.data.windows`; and `seen`, the z that M is shown, drawn anew; policy (B, L, A),
+        value (B, L), and `told` (): how many steps M is shown before the `unroll` it imagines.
     """
     k, size = options.unroll, options.batch_size
     chosen = rng.choice(episodes, size, p=series.length[episodes] / series.length[episodes].sum())
