@@ -250,14 +250,14 @@ PLANNING = {
 }
 # How the loop plays: random episodes first, episodes and passes of M an iteration, frames in all.
 PLAYED = {
-    "breakout": {"min_examples": 600, "n_episodes": 200, "epochs": 12, "max_frames": 200_000},
-    "freeway": {"min_examples": 8, "n_episodes": 8, "epochs": 400, "max_frames": 500_000},
-    "asterix": {"min_examples": 100, "n_episodes": 100, "epochs": 30, "max_frames": 500_000},
-    "seaquest": {"min_examples": 100, "n_episodes": 100, "epochs": 30, "max_frames": 500_000},
-    "space_invaders": {"min_examples": 100, "n_episodes": 100, "epochs": 30, "max_frames": 500_000},
+    "breakout": {"min_examples": 600, "n_episodes": 100, "epochs": 20, "max_frames": 200_000},
+    "freeway": {"min_examples": 8, "n_episodes": 8, "epochs": 20, "max_frames": 500_000},
+    "asterix": {"min_examples": 100, "n_episodes": 100, "epochs": 20, "max_frames": 500_000},
+    "seaquest": {"min_examples": 100, "n_episodes": 100, "epochs": 20, "max_frames": 500_000},
+    "space_invaders": {"min_examples": 100, "n_episodes": 100, "epochs": 20, "max_frames": 500_000},
     "catch": {"min_examples": 200, "n_episodes": 200, "epochs": 60, "max_frames": 60_000},
-    "keydoor": {"min_examples": 400, "n_episodes": 200, "epochs": 40, "max_frames": 100_000},
-    "boxing": {"min_examples": 10, "n_episodes": 8, "epochs": 400, "max_frames": 500_000},
+    "keydoor": {"min_examples": 400, "n_episodes": 200, "epochs": 60, "max_frames": 100_000},
+    "boxing": {"min_examples": 10, "n_episodes": 8, "epochs": 20, "max_frames": 500_000},
 }
 TOY_PLANNER = {
     "n_simulations": 4,

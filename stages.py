@@ -324,7 +324,7 @@ class Planner:
     max_iter: int = opt(0, "stop after this iteration (0: no limit)", grow=True)
     max_frames: int = opt(200_000, "stop after this many frames of play", grow=True, low=1)
     epochs: int = opt(
-        20, "passes of M over the replayed episodes an iteration, a sequence of each", grow=True,
+        20, "passes of M over the steps of the replayed episodes in an iteration", grow=True,
         low=1,
     )  # fmt: skip
     vae_epochs: int = opt(8, "passes over the frames when V is first trained", grow=True, low=1)

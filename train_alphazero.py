@@ -45,6 +45,11 @@ def frames_of(path: Path) -> tuple[int, int]:
     return sum(steps for _, steps in episodes), len(episodes)
 
 
+def replayed(path: Path, cfg: config.Config) -> int:
+    """Steps of the newest episodes, those that M is trained on."""
+    return sum(steps for _, steps in list_episodes(path / "record")[-cfg.rnn.exp_replay_size :])
+
+
 def begin(path: Path, cfg: config.Config) -> None:
     """Record random episodes, or link those of another run.
 
@@ -85,9 +90,9 @@ def learn(path: Path, cfg: config.Config, state: dict) -> None:
         if state["vae_frames"] == frames:
             epochs = ("--epochs", str(state["vae_epochs"]), "--max-frames", str(each))
             workers.script("-m", "vae.train", *words, *epochs, *threads)
-        replayed = min(episodes, cfg.rnn.exp_replay_size or episodes)
         trained = runs.read_metrics(path / "rnn" / "metrics.jsonl")
-        steps = math.ceil(options.epochs * replayed / cfg.rnn.batch_size)
+        sequences = replayed(path, cfg) / cfg.rnn.sequence_length
+        steps = math.ceil(options.epochs * sequences / cfg.rnn.batch_size)
         state["steps"] = steps + (trained[-1]["step"] if trained else 0)
         state["stage"] = "rnn"
         save(path, state)
@@ -176,7 +181,6 @@ def main() -> None:
     workers.alone("train_alphazero.py")
     path, options = runs.folder(run), cfg.planner
     check(path, cfg)
-    threadpool_limits(options.threads or workers.cores(), "openmp")
     threadpool_limits(1, "blas")  # a search multiplies small matrices: more threads are slower
     folder = runs.claim(run, "planner", cfg)
     for stage in ("vae", "series", "rnn"):

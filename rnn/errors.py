@@ -44,12 +44,17 @@ def measure(rnn, series: Series, rows: np.ndarray, warmup: int, steps: list[int]
     Returns:
         For each k a dict of: `z`, root mean squared error over the standard deviation of z;
         `reward`, the same; `valid`, share of wrong valid actions of the true z, with M's memory of
-        the dream, and `valid_guess`.
+        the dream, and `valid_guess`. With heads for planning, of the imagined state beside the
+        true one: `policy`, half the summed differences of the probabilities; `value`, root mean
+        squared difference over the standard deviation of the true states' values.
     """
     from rnn.pictures import imagine
 
     z = series.mu[rows].astype(np.float32)
     dream = imagine(rnn, z, series.action[rows], warmup, 1.0, bounds=series.bounds())
+    if rnn.planning_heads:
+        true = plans(rnn, z[:, 1:], rnn(z[:, :-1], series.action[rows[:, :-1]]).hidden)
+        own = plans(rnn, dream.z, dream.hidden)
     out = {}
     for k in steps:
         at = rows[:, warmup - 1 + k]
@@ -64,8 +69,20 @@ def measure(rnn, series: Series, rows: np.ndarray, warmup: int, steps: list[int]
             told = rnn.valid(truth, dream.hidden[:, k - 1]).numpy() > 0
             row["valid"] = (told != series.mask[at]).mean()
             row["valid_guess"] = (mostly != series.mask[at]).mean()
+        if rnn.planning_heads:
+            there = [x[:, warmup - 2 + k] for x in true]
+            policy, value = (x[:, k - 1] for x in own)
+            row["policy"] = np.abs(policy - there[0]).sum(-1).mean() / 2
+            row["value"] = np.sqrt(((value - there[1]) ** 2).mean()) / there[1].std()
         out[k] = {name: round(float(value), 4) for name, value in row.items()}
     return out
+
+
+def plans(rnn, z: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Policy (B, T, A) and value (B, T), as it is learned, of states; see MDNRNN.plan."""
+    logits, value = rnn.plan(z, before)
+    raised = np.exp(logits - np.max(logits, -1, keepdims=True))
+    return raised / raised.sum(-1, keepdims=True), value.numpy()
 
 
 def main() -> None:

@@ -298,6 +298,8 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
         ("game", 2),
     ]
     assert (planned / "log/p/curve.png").exists()
+    told = command("-m", "rnn.errors", "log/p", "--steps", "1", "4", "--warmup", "5", cwd=planned)
+    assert "policy" in told.stdout and "value" in told.stdout
 
 
 def test_what_cannot_be_planned_is_one_sentence(planned):
