@@ -18,7 +18,8 @@ GAMES = tuple(PRESETS)
 LOG = Path("log")
 
 # Which tracks are played for what, so that a score is never of a track that training has seen.
-# Recording plays seeds from 0 on, and a generation of evolution draws from TRAIN_SEEDS on.
+# Recording plays seeds from 0 on, a generation of evolution draws from TRAIN_SEEDS on, and
+# train_alphazero.py plays from ten million on.
 EVAL_SEEDS = 500_000  # the evaluations during evolution, which choose the best controller
 TEST_SEEDS = 800_000  # evaluate.py
 TRAIN_SEEDS = 1_000_000

@@ -36,7 +36,21 @@ from planner.plot import plot_progress
 from record.episodes import list_episodes, save_episode
 from record.extract import record_one
 
-PLAYED = 100_000  # seeds of episodes played with a search: those of an iteration are 10,000 apart
+# Games that a run of `--seed` s plays: from (s + 1) * SEEDS on, random play first, then iteration by
+# iteration.
+SEEDS, ITERATION = 10_000_000, 10_000
+
+
+def seeded(cfg: config.Config) -> config.Config:
+    """Give all stages the planner's seed, and random play its engine."""
+    options = cfg.planner
+    who = {"engine": options.engine, "max_steps": options.max_steps}
+    return dataclasses.replace(
+        cfg,
+        record=dataclasses.replace(cfg.record, seed=SEEDS * (options.seed + 1), **who),
+        vae=dataclasses.replace(cfg.vae, seed=options.seed),
+        rnn=dataclasses.replace(cfg.rnn, seed=options.seed),
+    )
 
 
 def frames_of(path: Path) -> tuple[int, int]:
@@ -66,10 +80,9 @@ def begin(path: Path, cfg: config.Config) -> None:
             if not (path / "record" / file.name).exists():
                 os.link(file, path / "record" / file.name)
         return
-    engine = {"engine": options.engine, "max_steps": options.max_steps}
-    cfg = dataclasses.replace(cfg, record=dataclasses.replace(cfg.record, **engine))
     runs.claim(str(path), "record", cfg)
-    todo = [s for s in range(options.min_examples) if not (path / "record" / f"{s}.npz").exists()]
+    seeds = range(cfg.record.seed, cfg.record.seed + options.min_examples)
+    todo = [s for s in seeds if not (path / "record" / f"{s}.npz").exists()]
     progress = workers.Progress(options.min_examples, "episodes", options.min_examples - len(todo))
     for seed in todo:
         score = record_one(path / "record", cfg.game, cfg.record, seed)[2]
@@ -80,6 +93,7 @@ def learn(path: Path, cfg: config.Config, state: dict) -> None:
     """Train V if it is time, encode, and train M; `state` keeps how far both are to go."""
     options, words = cfg.planner, (cfg.game, "--run", str(path), "--preset", cfg.preset)
     threads = ("--threads", str(options.threads))
+    chance = ("--seed", str(options.seed), *threads)
     if state["stage"] == "vae":
         frames, episodes = frames_of(path)
         first = not state["vae_frames"]
@@ -89,7 +103,7 @@ def learn(path: Path, cfg: config.Config, state: dict) -> None:
         each = math.ceil(options.vae_frames / episodes) if not first else 0
         if state["vae_frames"] == frames:
             epochs = ("--epochs", str(state["vae_epochs"]), "--max-frames", str(each))
-            workers.script("-m", "vae.train", *words, *epochs, *threads)
+            workers.script("-m", "vae.train", *words, *epochs, *chance)
         trained = runs.read_metrics(path / "rnn" / "metrics.jsonl")
         sequences = replayed(path, cfg) / cfg.rnn.sequence_length
         steps = math.ceil(options.epochs * sequences / cfg.rnn.batch_size)
@@ -99,7 +113,7 @@ def learn(path: Path, cfg: config.Config, state: dict) -> None:
     if state["stage"] == "rnn":
         workers.script("-m", "series.encode", *words, *threads)
         steps = ("--steps", str(state["steps"]))
-        workers.script("-m", "rnn.train", *words, *steps, "--follow", *threads)
+        workers.script("-m", "rnn.train", *words, *steps, "--follow", *chance)
         state["stage"] = "play"
         save(path, state)
 
@@ -108,7 +122,7 @@ def play_iteration(path: Path, cfg: config.Config, state: dict, metrics: runs.Me
     """Play the episodes of an iteration, and write its row of metrics."""
     options, start = cfg.planner, time.monotonic()
     agent = load_agent(path, cfg)
-    first = PLAYED + 10_000 * state["iteration"]
+    first = cfg.record.seed + ITERATION * state["iteration"]
     seeds = [first + k for k in range(options.n_episodes)]
     kept = [s for s in seeds if (path / "record" / f"{s}.npz").exists()]
     todo = [s for s in seeds if s not in kept]
@@ -180,6 +194,7 @@ def main() -> None:
     run, cfg = cli.parse("planner", __doc__)
     workers.alone("train_alphazero.py")
     path, options = runs.folder(run), cfg.planner
+    cfg = seeded(cfg)
     check(path, cfg)
     threadpool_limits(1, "blas")  # a search multiplies small matrices: more threads are slower
     folder = runs.claim(run, "planner", cfg)
