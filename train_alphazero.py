@@ -36,8 +36,8 @@ from planner.plot import plot_progress
 from record.episodes import list_episodes, save_episode
 from record.extract import record_one
 
-# Games that a run of `--seed` s plays: from (s + 1) * SEEDS on, random play first, then iteration by
-# iteration.
+# Games that a run of `--seed` s plays: from (s + 1) * SEEDS on, random play first, then ITERATION
+# apart.
 SEEDS, ITERATION = 10_000_000, 10_000
 
 
