@@ -236,6 +236,10 @@ PLANNING = {
         "done_head": True,
         "done_weight": 1.0,
         "planning_heads": True,
+        "head_units": 256,
+        "learning_rate": 2e-3,
+        "min_learning_rate": 3e-4,
+        "decay": 0.9995,
         "unroll": 5,
         "z_weight": 5.0,
         "gamma": 0.97,
@@ -276,6 +280,7 @@ TOY_PLANNING_RNN = TOY_RNN | {
     "rend_step": 2,
     "batch_size": 8,
     "planning_units": 8,
+    "head_units": 8,
 }
 
 
