@@ -12,6 +12,8 @@ A score is the mean return over episodes of the genuine game (Gymnasium's own Ca
 ViZDoom's take cover), written to result.json in the run's folder. A shorter evaluation does not
 replace a longer one; another engine's is in result-<engine>.json, the dream's in
 result-dream.json.
+
+A run of train_alphazero.py has options of its own: evaluate.py log/<run> --help.
 """
 
 from __future__ import annotations
@@ -270,8 +272,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    run = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    if (runs.folder(run) / "planner" / "state.json").exists():
+    if any((runs.folder(word) / "planner" / "state.json").exists() for word in sys.argv[1:]):
         from planner import evaluate as planner
 
         planner.main()

@@ -18,10 +18,8 @@ import config
 import envs
 import runs
 import workers
-from controller.show import save_video
 from planner.agent import Agent, load_agent
 from planner.play import play
-from planner.show import episode_pictures, show_tree
 from planner.simulator import Simulator
 from record.policies import BASELINES
 from stages import ENGINES
@@ -151,6 +149,9 @@ def score(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace
 
 def watch(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace) -> None:
     """Write a video of one planned episode: the game, and beside it what its tree expects."""
+    from controller.show import save_video
+    from planner.show import episode_pictures
+
     pictures = episode_pictures(cfg, agent, args.engine, args.seed)
     print(f"{save_video(pictures, path / 'drive.mp4')} frames written to {path / 'drive.mp4'}")
 
@@ -190,6 +191,8 @@ def main() -> None:
     if args.simulations:
         agent.options = dataclasses.replace(agent.options, n_simulations=args.simulations)
     if args.show_tree is not None:
+        from planner.show import show_tree
+
         show_tree(path, cfg, agent, args.engine, args.seed, args.show_tree)
     elif args.video:
         watch(path, cfg, agent, args)
