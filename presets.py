@@ -254,14 +254,31 @@ PLANNING = {
 }
 # How the loop plays: random episodes first, episodes and passes of M an iteration, frames in all.
 PLAYED = {
-    "breakout": {"min_examples": 600, "n_episodes": 100, "epochs": 20, "max_frames": 200_000},
-    "freeway": {"min_examples": 8, "n_episodes": 8, "epochs": 20, "max_frames": 500_000},
-    "asterix": {"min_examples": 100, "n_episodes": 100, "epochs": 20, "max_frames": 500_000},
-    "seaquest": {"min_examples": 100, "n_episodes": 100, "epochs": 20, "max_frames": 500_000},
-    "space_invaders": {"min_examples": 100, "n_episodes": 100, "epochs": 20, "max_frames": 500_000},
+    "breakout": {"min_examples": 600, "n_frames": 8000, "epochs": 20, "max_frames": 200_000},
+    "freeway": {
+        "min_examples": 8,
+        "n_episodes": 8,
+        "games": 8,
+        "epochs": 20,
+        "max_frames": 500_000,
+    },
+    "asterix": {"min_examples": 100, "n_frames": 10_000, "epochs": 20, "max_frames": 500_000},
+    "seaquest": {"min_examples": 100, "n_frames": 10_000, "epochs": 20, "max_frames": 500_000},
+    "space_invaders": {
+        "min_examples": 100,
+        "n_frames": 10_000,
+        "epochs": 20,
+        "max_frames": 500_000,
+    },
     "catch": {"min_examples": 200, "n_episodes": 200, "epochs": 60, "max_frames": 60_000},
     "keydoor": {"min_examples": 400, "n_episodes": 200, "epochs": 60, "max_frames": 100_000},
-    "boxing": {"min_examples": 10, "n_episodes": 8, "epochs": 20, "max_frames": 500_000},
+    "boxing": {
+        "min_examples": 10,
+        "n_episodes": 8,
+        "games": 8,
+        "epochs": 20,
+        "max_frames": 500_000,
+    },
 }
 TOY_PLANNER = {
     "n_simulations": 4,
@@ -291,7 +308,7 @@ def planned(game: str) -> dict:
     full = PLANNING | {
         "record": who | {"policy": "white", "episodes": episodes},
         "controller": who,
-        "planner": who | PLAYED[game],
+        "planner": who | {"n_episodes": 1000} | PLAYED[game],
     }
     small = {"record": {"episodes": episodes // 5}}
     return {

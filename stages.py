@@ -320,6 +320,9 @@ class Planner:
     engine: str = opt("sticky", "who plays the game", choices=ENGINES)
     max_steps: int = opt(2500, "longest episode", grow=True, low=1)
     n_episodes: int = opt(100, "episodes an iteration plays", grow=True, low=1)
+    n_frames: int = opt(
+        0, "frames after which an iteration begins no other episode (0: no such limit)", grow=True
+    )
     min_examples: int = opt(100, "random episodes before the first training", low=1)
     max_iter: int = opt(0, "stop after this iteration (0: no limit)", grow=True)
     max_frames: int = opt(200_000, "stop after this many frames of play", grow=True, low=1)

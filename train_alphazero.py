@@ -33,7 +33,7 @@ from controller.rounds import hours
 from planner.agent import load_agent
 from planner.play import play
 from planner.plot import plot_progress
-from record.episodes import list_episodes, save_episode
+from record.episodes import episode_length, list_episodes, save_episode
 from record.extract import record_one
 
 # Games that a run of `--seed` s plays: from (s + 1) * SEEDS on, random play first, then ITERATION
@@ -126,13 +126,16 @@ def play_iteration(path: Path, cfg: config.Config, state: dict, metrics: runs.Me
     seeds = [first + k for k in range(options.n_episodes)]
     kept = [s for s in seeds if (path / "record" / f"{s}.npz").exists()]
     todo = [s for s in seeds if s not in kept]
+    done = sum(episode_length(path / "record" / f"{s}.npz") for s in kept)
+    quota = options.n_frames - done if options.n_frames else math.inf
     left = options.max_frames - frames_of(path)[0]
     games = envs.load(cfg.game).Games(
         min(options.games, max(1, len(todo))), options.engine, options.max_steps
     )
     progress = workers.Progress(len(seeds), "episodes", done=len(kept))
     rows = []
-    for played in play(games, agent, todo, True, (options.seed, state["iteration"]), left):
+    chance = (options.seed, state["iteration"])
+    for played in play(games, agent, todo if quota > 0 else [], True, chance, quota, left):
         save_episode(path / "record" / f"{played.seed}.npz", played.episode)
         score = float(played.episode.reward.sum())
         rows.append((score, len(played.episode), played.depth, played.entropy))

@@ -53,6 +53,7 @@ def play(
     seeds: list[int],
     explore: bool,
     entropy: tuple[int, ...] = (0,),
+    quota: float = math.inf,
     budget: float = math.inf,
 ) -> Iterator[Played]:
     """Play one episode a seed; yields them as they end.
@@ -62,12 +63,12 @@ def play(
 
     Args:
         games: of envs/, as many side by side as are to be played at once.
-        budget: frames after which play stops; what is not over then is lost.
+        quota: frames after which no other episode begins. budget: frames after which play stops; what is not over then is lost.
     """
     waiting, size = iter(seeds), 2 * agent.latent.hidden
     slots = [Slot(games, i, s, size, entropy) for i, s in zip(range(len(games.obs)), waiting)]  # noqa: B905
     while slots and budget > 0:
-        budget -= len(slots)
+        quota, budget = quota - len(slots), budget - len(slots)
         at = np.array([slot.i for slot in slots])
         root = agent.see(games.obs[at], np.stack([slot.memory for slot in slots]))
         moves = np.array([len(slot.rows) for slot in slots])
@@ -96,7 +97,7 @@ def play(
                 left.append(slot)
                 continue
             yield slot.finish(terminated[i], truncated[i])
-            seed = next(waiting, None)
+            seed = next(waiting, None) if quota > 0 else None
             if seed is not None:
                 left.append(Slot(games, i, seed, size, entropy))
         slots = left
