@@ -63,7 +63,8 @@ def play(
 
     Args:
         games: of envs/, as many side by side as are to be played at once.
-        quota: frames after which no other episode begins. budget: frames after which play stops; what is not over then is lost.
+        quota: frames after which no other episode begins.
+        budget: frames after which play stops; what is not over then is lost.
     """
     waiting, size = iter(seeds), 2 * agent.latent.hidden
     slots = [Slot(games, i, s, size, entropy) for i, s in zip(range(len(games.obs)), waiting)]  # noqa: B905
