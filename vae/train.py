@@ -172,7 +172,7 @@ def main() -> None:
     state = {"epoch": 0, "best": math.inf, "stale": 0, "scale": 1.0, "seconds": 0.0}
     state["data"] = frame_count(episodes, 0)
     checkpoint = folder / "checkpoint.npz"
-    sample = next(batches((held or train)[:1], 8, np.random.default_rng(0), max_frames=8))
+    sample = next(batches((held or train)[:8], 8, np.random.default_rng(0), max_frames=8))
     if checkpoint.exists():
         state |= runs.load_checkpoint(checkpoint, variables)
     elif options.start_from:
