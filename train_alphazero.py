@@ -141,7 +141,8 @@ def play_iteration(path: Path, cfg: config.Config, state: dict, metrics: runs.Me
         rows.append((score, len(played.episode), played.depth, played.entropy))
         progress.add(1, f"mean score {np.mean([row[0] for row in rows]):.2f}")
     games.close()
-    if not rows:
+    if not rows:  # no episode ended within the frames that are left, or all were there already
+        state["spent"] = options.max_frames * (not kept)
         return
     score, steps, depth, entropy = np.array(rows).T
     seconds = time.monotonic() - start
@@ -211,6 +212,7 @@ def main() -> None:
         "vae_epochs": 0,
         "steps": 0,
         "seconds": 0.0,
+        "spent": 0,  # frames that play has used up, those of episodes that were lost included
     }
     if (folder / "state.json").exists():
         state |= json.loads((folder / "state.json").read_text())
@@ -227,7 +229,8 @@ def main() -> None:
         if options.max_iter and state["iteration"] > options.max_iter:
             print(f"done: iteration {options.max_iter} reached")
             break
-        if frames >= options.max_frames and state["stage"] == "vae":
+        spent = max(frames, state["spent"]) >= options.max_frames
+        if spent and state["stage"] == "vae":
             print(f"done: {frames:,} frames played")
             break
         print(f"iteration {state['iteration']}: {frames:,} frames of {episodes} episodes")

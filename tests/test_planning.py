@@ -276,6 +276,8 @@ def test_the_loop_goes_on_after_a_kill(planned):
     assert (path / "planner" / "progress.png").exists()
     again = command("train_alphazero.py", "catch", "--run", "p", cwd=planned)
     assert "iteration 2 reached" in again.stdout
+    words = ("train_alphazero.py", "catch", "--run", "p", "--max-iter", "9", "--max-frames", "905")
+    assert "frames played" in command(*words, cwd=planned).stdout  # 900 are: no episode fits in 5
 
 
 def test_a_planner_is_scored_shown_and_filmed(planned):
