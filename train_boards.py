@@ -6,7 +6,8 @@
 
 An iteration plays n_self_plays games with the best network and its search, trains the new network
 on the replay, and lets the two play a match: the new one becomes the best if it wins more than
-update_threshold of the games that somebody wins. It is trained on in either case.
+update_threshold of the games that somebody wins, or if nobody wins any. It is trained on in either
+case.
 
 log/<run>/ holds config.json, network.weights.h5 (the best), networks/ (each that became the best),
 metrics.jsonl, checkpoint.npz, replay.npz and training.png. The same command goes on where it
@@ -124,7 +125,7 @@ class Training:
         wins, draws, losses = counts(result)
         elo = update_elo(self.state["elo"], self.state["elo"], result)[0]
         facts = {"wins": wins, "draws": draws, "losses": losses, "challenger_elo": round(elo, 1)}
-        accepted = win_rate(result) > options.update_threshold
+        accepted = not (wins or losses) or win_rate(result) > options.update_threshold
         return facts | {"elo": elo if accepted else self.state["elo"], "accepted": accepted}
 
     def iterate(self) -> dict:

@@ -44,7 +44,7 @@ class Options:
     epochs: int = opt(1, "passes over the replay an iteration", grow=True, low=1)
     symmetries: bool = opt(True, "turn and mirror the positions at random", grow=True)
 
-    c: float = opt(1.25, "weight of the prior in the choice of an edge (PUCT)", grow=True)
+    c: float = opt(2.5, "weight of the prior in the choice of an edge (PUCT)", grow=True)
     dirichlet_noise: float = opt(
         0.3, "concentration of the noise on the root's prior in self-play", grow=True, low=1e-3
     )
@@ -82,9 +82,9 @@ DEFAULTS = {
     "tictactoe": {
         "conv_filters": 32, "residual_filters": 32, "residual_num": 1, "residual_bottleneck": 0,
         "dense_size": 64, "n_simulations": 25, "exp_replay_size": 10_000, "epochs": 2,
-        "min_examples": 500, "policy_warmup": 6, "openings": 1, "max_iter": 30,
+        "min_examples": 500, "policy_warmup": 6, "dirichlet_noise": 1.0, "openings": 1, "max_iter": 30,
     },
-    "connect4": {"max_iter": 100},
+    "connect4": {"dirichlet_noise": 1.0, "max_iter": 100},
     "othello": {
         "policy_warmup": 20, "exp_replay_size": 100_000, "openings": 4, "feature_extractor": "agz",
     },

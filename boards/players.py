@@ -15,7 +15,7 @@ from boards.options import Options, Run
 from planner.gumbel import gumbel_search
 from planner.mcts import Root, SearchError, Settings, Step, search
 
-PLAIN_SIMULATIONS, PLAIN_C = 500, 1.25  # of a plain search; see docs/boards.md
+PLAIN_SIMULATIONS, PLAIN_C = 500, 5.0  # of a plain search; see docs/boards.md
 
 Look = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # boards to logits and value
 

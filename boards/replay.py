@@ -55,8 +55,8 @@ def self_play(
     first = np.where(length % 2 == 1, final, -final)  # the outcome for who began
     facts = {
         "plies": round(float(length.mean()), 1),
-        "first_wins": round(float((first > 0).mean()), 3),
-        "draws": round(float((final == 0).mean()), 3),
+        "first_won": round(float((first > 0).mean()), 3),
+        "drawn": round(float((final == 0).mean()), 3),
         "plies_per_second": round(len(value) / (time.monotonic() - start), 1),
     }
     return positions, facts
