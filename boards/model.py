@@ -39,13 +39,19 @@ def residual(x, options: Options):
     return layers.ReLU()(x + y)
 
 
+def dense(x, options: Options):
+    """A dense layer, batch-normalised: its units do not die in the first steps."""
+    decay = keras.regularizers.L2(options.l2)
+    x = layers.Dense(options.dense_size, use_bias=False, kernel_regularizer=decay)(x)
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+
+
 def make_network(rules: ModuleType, options: Options) -> keras.Model:
     """A residual network (Silver et al. 2017, "Mastering the game of Go without human knowledge").
 
     Own and other stones float32 (B, R, C, 2) to logits (B, A) and the value (B, 1) in -1..1, of
     who is to move.
     """
-    decay = keras.regularizers.L2(options.l2)
     stones = keras.Input((rules.ROWS, rules.COLS, 2))
     x = convolve(stones, options.conv_filters, options.conv_kernel, options, options.conv_stride)
     x = layers.ReLU()(x)
@@ -55,14 +61,12 @@ def make_network(rules: ModuleType, options: Options) -> keras.Model:
         policy, value = (
             layers.Flatten()(layers.ReLU()(convolve(x, few, 1, options))) for few in (2, 1)
         )
+        value = dense(value, options)
     else:
-        pool = layers.GlobalAveragePooling2D if options.feature_extractor == "avgpool" else None
-        policy = (pool or layers.Flatten)()(x)
-    hidden = layers.Dense(options.dense_size, "relu", kernel_regularizer=decay)
-    if options.feature_extractor == "agz":
-        value = hidden(value)
-    else:
-        value = policy = hidden(policy)
+        average = options.feature_extractor == "avgpool"
+        x = layers.GlobalAveragePooling2D()(x) if average else layers.Flatten()(x)
+        policy = value = dense(x, options)
+    decay = keras.regularizers.L2(options.l2)
     policy = layers.Dense(len(rules.NAMES), kernel_regularizer=decay)(policy)
     value = layers.Dense(1, "tanh", kernel_regularizer=decay)(value)
     return keras.Model(stones, [policy, value])

@@ -82,7 +82,8 @@ DEFAULTS = {
     "tictactoe": {
         "conv_filters": 32, "residual_filters": 32, "residual_num": 1, "residual_bottleneck": 0,
         "dense_size": 64, "n_simulations": 25, "exp_replay_size": 10_000, "epochs": 2,
-        "min_examples": 500, "policy_warmup": 6, "dirichlet_noise": 1.0, "openings": 1, "max_iter": 30,
+        "min_examples": 500, "policy_warmup": 6, "dirichlet_noise": 1.0, "openings": 1,
+        "max_iter": 30,
     },
     "connect4": {"dirichlet_noise": 1.0, "max_iter": 100},
     "othello": {
