@@ -46,7 +46,7 @@ def shift(bits: np.ndarray) -> np.ndarray:
 def pack(cells: np.ndarray) -> np.ndarray:
     """Cells bool (n, 8, 8) to numbers uint64 (n,)."""
     packed = np.packbits(cells.reshape(len(cells), PASS), axis=1)
-    return packed.view(">u8")[:, 0].astype(np.uint64)
+    return np.ascontiguousarray(packed).view(">u8")[:, 0].astype(np.uint64)
 
 
 def unpack(bits: np.ndarray) -> np.ndarray:
