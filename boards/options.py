@@ -85,7 +85,10 @@ DEFAULTS = {
         "min_examples": 500, "policy_warmup": 6, "dirichlet_noise": 1.0, "openings": 1,
         "max_iter": 30,
     },
-    "connect4": {"dirichlet_noise": 1.0, "max_iter": 100},
+    "connect4": {
+        "dirichlet_noise": 1.0, "exp_replay_size": 20_000, "batch_size": 128, "epochs": 2,
+        "max_iter": 100,
+    },
     "othello": {
         "policy_warmup": 20, "exp_replay_size": 100_000, "openings": 4, "feature_extractor": "agz",
     },
