@@ -1,0 +1,31 @@
+"""Shipping a run: the copy plays as the run does, and knows its own V and M."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import config
+import runs
+from controller.ship import ship
+from tests.conftest import command
+
+
+def test_a_copy_is_played_like_the_run(in_toy, tmp_path):
+    from vae.model import load_vae
+
+    copy = tmp_path / "copy"
+    ship(in_toy, copy)
+    cfg = config.load(copy / "config.json")
+    ours, theirs = (load_vae(path, cfg.vae).weights for path in (in_toy, copy))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-7)
+    size = (copy / "vae" / "vae.weights.h5").stat().st_size
+    assert size < 0.6 * (in_toy / "vae" / "vae.weights.h5").stat().st_size
+    assert not (copy / "record").exists() and not list(copy.rglob("checkpoint.npz"))
+    command("evaluate.py", str(copy), "--episodes", "2", "--workers", "1", cwd=tmp_path)
+    assert json.loads((copy / "result.json").read_text())["episodes"] == 2
+    with pytest.raises(runs.RunError, match="is there already"):
+        ship(in_toy, copy)
