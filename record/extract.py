@@ -144,6 +144,8 @@ def main() -> None:
             progress.add(1, f"{used / 1e9:.2f} GB used, {free / 1e9:.0f} GB free")
         if returns:
             print(f"done: {frames:,} frames, mean return {np.mean(returns):.1f}")
+        else:
+            print("done: all episodes were there")
 
 
 if __name__ == "__main__":

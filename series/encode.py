@@ -119,6 +119,17 @@ def reusable(
     return {n: data[n][rows if len(data[n]) == per_row else keep] for n in names}
 
 
+def in_order(arrays: dict[str, np.ndarray], seeds: list[int]) -> dict[str, np.ndarray]:
+    """Put the episodes into the order of `seeds`, as if all had been encoded together."""
+    place = {seed: i for i, seed in enumerate(seeds)}
+    order = np.argsort([place[seed] for seed in arrays["seed"].tolist()])
+    counts = arrays["length"].astype(np.int64) + 1
+    offset = np.cumsum(counts) - counts
+    rows = np.concatenate([np.arange(offset[i], offset[i] + counts[i]) for i in order])
+    total = len(arrays["mu"])
+    return {name: a[rows if len(a) == total else order] for name, a in arrays.items()}
+
+
 def starts_of(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Where dreams may start: mu, logvar and mask of first frames, and of any (`any_mu`, ...); and
     where they may go: the least and largest mu, `low` and `high` (Z,)."""
@@ -180,6 +191,7 @@ def main() -> None:
     if not parts:
         raise runs.RunError(f"no episode in {path / 'record'} can be read; record again")
     arrays = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    arrays = in_order(arrays, [int(file.stem) for file, _ in episodes])
     counts = arrays["length"].astype(np.int64) + 1
     arrays["offset"] = np.cumsum(counts) - counts
     arrays["vae"] = np.frombuffer(mark.encode(), np.uint8)
