@@ -1,34 +1,16 @@
-"""Board games: rules against published counts, the search against plain ones, runs by command."""
+"""Board games: the rules against published counts, the search against plain ones."""
 
 from __future__ import annotations
-
-import io
-import json
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 import boards
-import runs
-import train_boards
-from boards import clash, cross_play, human_play, match, options
+from boards import cross_play, match, options
 from boards.grid import in_a_row
-from boards.players import BoardModel, Minimax, Planner, Random, Rollouts, make_player
-from boards.replay import Replay, self_play
+from boards.players import BoardModel, Minimax, Planner, Random, make_player
+from boards.replay import self_play
 from planner.mcts import Settings, search
-from tests.conftest import ROOT, command
-
-TOY = (
-    "train_boards.py", "tictactoe", "--run", "toy", "--threads", "1", "--max-iter", "2",
-    "--conv-filters", "4", "--residual-filters", "4", "--dense-size", "8", "--n-simulations", "4",
-    "--n-self-plays", "6", "--min-examples", "40", "--n-tournaments", "4", "--batch-size", "16",
-)  # fmt: skip
 
 
 def uniform(rules):
@@ -139,45 +121,38 @@ def test_symmetries_commute_with_the_rules(game):
         at = rules.play(at, moves)[0]
 
 
-def slow_visits(rules, board: np.ndarray, settings: Settings, judge) -> np.ndarray:
-    """One tree of nested lists, two players, values from who is to move: visits of the root."""
+class SlowNode:
+    """A node of one tree of two players; values are from the view of who is to move."""
 
-    def node(board):
+    def __init__(self, rules, board: np.ndarray, judge, settings: Settings):
+        self.rules, self.board, self.judge, self.settings = rules, board, judge, settings
         logits, value = judge(board[None])
-        prior = np.exp(logits[0]) * rules.valid(board[None])[0]
-        n = len(prior)
-        return {
-            "board": board, "prior": prior / prior.sum(), "value": float(value[0]), "count": 1,
-            "visits": np.zeros(n), "q": np.zeros(n), "end": np.zeros(n, bool), "child": {},
-        }  # fmt: skip
+        self.legal = rules.valid(board[None])[0]
+        prior = np.exp(logits[0]) * self.legal
+        self.prior, self.value, self.count = prior / prior.sum(), float(value[0]), 1
+        self.visits, self.q, self.child = np.zeros(len(prior)), np.zeros(len(prior)), {}
 
-    def visit(at) -> float:
-        tried, legal = at["visits"] > 0, at["prior"] > 0
-        q = np.where(tried, at["q"], at["value"])
-        low, high = q.min(), q.max()
-        low, high = min(low, at["value"]), max(high, at["value"])
-        q = np.where(tried, q - low, 0) / max(high - low, 1e-8)
-        weight = settings.c + np.log((at["count"] + settings.c_base + 1) / settings.c_base)
-        score = q + at["prior"] * weight * np.sqrt(at["count"]) / (1 + at["visits"])
-        move = int(np.where(legal, score, -np.inf).argmax())
-        after, (reward,), (over,) = rules.play(at["board"][None], np.array([move]))
+    def visit(self) -> float:
+        """Play one simulation; returns its outcome."""
+        tried, settings = self.visits > 0, self.settings
+        known = [self.value, *self.q[tried]]
+        q = np.where(tried, self.q - min(known), 0) / max(max(known) - min(known), 1e-8)
+        weight = settings.c + np.log((self.count + settings.c_base + 1) / settings.c_base)
+        score = q + self.prior * weight * np.sqrt(self.count) / (1 + self.visits)
+        move = int(np.where(self.legal, score, -np.inf).argmax())
+        after, (reward,), (over,) = self.rules.play(self.board[None], np.array([move]))
         if over:
-            gain, at["q"][move] = reward, reward
-        elif move in at["child"]:
-            gain = -visit(at["child"][move])
-            at["q"][move] = -at["child"][move]["value"]
+            gain = self.q[move] = reward
+        elif move in self.child:
+            gain = -self.child[move].visit()
+            self.q[move] = -self.child[move].value
         else:
-            at["child"][move] = node(after[0])
-            gain = at["q"][move] = -at["child"][move]["value"]
-        at["visits"][move] += 1
-        at["value"] = (at["value"] * at["count"] + gain) / (at["count"] + 1)
-        at["count"] += 1
+            self.child[move] = SlowNode(self.rules, after[0], self.judge, settings)
+            gain = self.q[move] = -self.child[move].value
+        self.visits[move] += 1
+        self.value = (self.value * self.count + gain) / (self.count + 1)
+        self.count += 1
         return gain
-
-    root = node(board)
-    for _ in range(settings.simulations):
-        visit(root)
-    return root["visits"]
 
 
 def test_the_search_of_two_players_is_that_of_a_slow_one():
@@ -194,9 +169,13 @@ def test_the_search_of_two_players_is_that_of_a_slow_one():
         at[i % 6 :] = rules.play(at[i % 6 :], Random(rules, rng).choose(at[i % 6 :]))[0]
     model = BoardModel(rules, judge)
     visits = search(model, model.root(at), settings).visits()
-    ours = [slow_visits(rules, board, settings, judge) for board in at]
-    assert (visits == np.array(ours)).mean() > 0.9  # but for ties of rounded numbers
-    assert (visits.argmax(1) == np.argmax(ours, 1)).all()
+    slow = [SlowNode(rules, board, judge, settings) for board in at]
+    for _ in range(settings.simulations):
+        for tree in slow:
+            tree.visit()
+    theirs = np.stack([tree.visits for tree in slow])
+    assert (visits == theirs).mean() > 0.9  # but for ties of rounded numbers
+    assert (visits.argmax(1) == theirs.argmax(1)).all()
 
 
 def outcomes(rules, at: np.ndarray, depth: int) -> np.ndarray:
@@ -228,20 +207,17 @@ def test_search_without_a_network_wins_and_blocks_in_connect_four():
     assert (chosen[win] == 1).all() and (chosen[block] == 0).all()
 
 
-def test_minimax_draws_with_itself_and_never_loses_to_a_plain_search():
+def test_perfect_and_plain_players():
     rules, rng = boards.load("tictactoe"), np.random.default_rng(0)
     perfect, again = (Minimax(rules, rng) for _ in range(2))
     assert perfect.solve(rules.start(1).tobytes()) == 0
     assert match.counts(match.match(rules, perfect, again, 20, 0, rng)) == (0, 20, 0)
+    blind = Planner(rules, uniform(rules), Settings(simulations=600, c=5.0))
+    assert match.every_line(rules, blind, first=True)[2] == 0
     plain = make_player("mcts:200", "tictactoe", rng)
-    wins, _, losses = match.counts(match.match(rules, perfect, plain, 20, 2, rng))
-    assert losses == 0 or wins == losses  # an opening may have decided a pair of games
-
-
-def test_a_plain_search_beats_chance():
-    rules, rng = boards.load("connect4"), np.random.default_rng(0)
-    plain = Planner(rules, Rollouts(rules, rng), Settings(simulations=60, c=5.0))
-    assert match.win_rate(match.match(rules, plain, Random(rules, rng), 20, 2, rng)) > 0.8
+    assert match.counts(match.match(rules, perfect, plain, 20, 0, rng))[2] == 0
+    result = match.match(rules, plain, make_player("random", "tictactoe", rng), 20, 0, rng)
+    assert match.win_rate(result) > 0.9
 
 
 def test_self_play_says_who_won():
@@ -265,118 +241,3 @@ def test_elo_of_equals_and_of_a_stronger_one():
     assert a > b and a + b == pytest.approx(2000)
     results = {(0, 1): np.ones(10, int), (0, 2): np.ones(10, int), (1, 2): np.ones(10, int)}
     assert [row[0] for row in cross_play.table(["a", "b", "c"], results, 0)] == ["a", "b", "c"]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    cwd = tmp_path_factory.mktemp("boards")
-    command(*TOY, cwd=cwd)
-    return cwd
-
-
-def test_training_goes_on_after_a_kill_as_if_nothing_had_been(trained, tmp_path):
-    words = [str(ROOT / TOY[0]), *TOY[1:]]
-    process = subprocess.Popen(
-        [sys.executable, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    for line in process.stdout:
-        if line.startswith("iteration 1"):
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    done = command(*TOY, cwd=tmp_path)
-    assert "goes on at iteration" in done.stdout and "done" in done.stdout
-    ours, theirs = tmp_path / "log/toy", trained / "log/toy"
-    for name in ("checkpoint.npz", "replay.npz"):
-        a, b = runs.read_npz(ours / name), runs.read_npz(theirs / name)
-        for key in a.keys() - {"state"}:  # the time it took is part of that
-            np.testing.assert_array_equal(a[key], b[key], err_msg=f"{name} {key}")
-    assert [r["iteration"] for r in runs.read_metrics(ours / "metrics.jsonl")] == [1, 2]
-    assert (ours / "training.png").exists() and not list(ours.rglob("*.tmp*"))
-
-
-def run_main(monkeypatch, module, *words: str, typed: str = "") -> None:
-    """Run the main function of a module here: TensorFlow is loaded already."""
-    monkeypatch.setattr(sys, "argv", [module.__name__, *words])
-    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-    module.main()
-
-
-def test_clash_and_cross_play(trained, monkeypatch, capsys):
-    monkeypatch.chdir(trained)
-    run_main(monkeypatch, clash, "toy", "random", "--games", "10", "--render")
-    run_main(monkeypatch, clash, "log/toy", "every")
-    shown = capsys.readouterr().out
-    assert "toy against random, tictactoe:" in shown and "second to move" in shown
-    run_main(monkeypatch, cross_play, "toy", "minimax", "random", "--games", "6", "--csv", "a.csv")
-    table = (trained / "a.csv").read_text().splitlines()
-    assert len(table) == 4 and table[1].startswith("minimax")
-
-
-def test_a_human_plays_through_a_pipe(trained, monkeypatch, capsys):
-    monkeypatch.chdir(trained)
-    cells = [f"{c}{r}" for r in "123" for c in "abc"]
-    run_main(monkeypatch, human_play, "toy", typed="\n".join(["z9", "b2", "b2", *cells]))
-    shown = capsys.readouterr().out
-    assert "z9 is no move; choose from a1" in shown and "b2 is not possible here" in shown
-    assert any(end in shown for end in ("you win", "the agent wins", "a draw"))
-    run_main(monkeypatch, human_play, "toy", "--second", typed="")
-    assert "stopped" in capsys.readouterr().out
-
-
-def test_a_full_column_is_refused(monkeypatch, capsys):
-    rules = boards.load("connect4")
-    board = rules.start(1)
-    for _ in range(6):
-        board = rules.play(board, np.array([2]))[0]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("3\n8\n4\n"))
-    assert human_play.ask(rules, board[0]) == 3
-    shown = capsys.readouterr().out
-    assert "3 is not possible here; choose from 1 2 4 5 6 7" in shown and "8 is no move" in shown
-
-
-WRONG = {
-    (train_boards, "connect4", "--run", "toy"): "run toy plays tictactoe, not connect4",
-    (train_boards, "tictactoe", "--run", "toy", "--dense-size", "9"): "dense_size=8, not 9",
-    (train_boards, "tictactoe", "--n-simulations", "0"): "needs --n-simulations or --timeout",
-    (train_boards, "tictactoe", "--openings", "5"): "tictactoe allows at most 4",
-    (clash, "toi", "random"): "did you mean toy?",
-    (clash, "toy", "random", "--games", "3"): "it must be even",
-    (clash, "toy", "toy"): "cannot play itself",
-    (clash, "mcts:x", "random", "--game", "othello"): "no player mcts:x",
-    (clash, "mcts", "random"): "name the game with --game",
-    (clash, "toy", "random", "--game", "othello"): "a match is of one game",
-    (clash, "minimax", "random", "--game", "othello"): "too many positions",
-    (human_play, "carracing"): "which is no board game",
-}
-
-
-@pytest.mark.parametrize("words", WRONG)
-def test_a_wrong_input_is_one_sentence(words, trained, monkeypatch):
-    monkeypatch.chdir(trained)
-    (trained / "log/carracing").mkdir(exist_ok=True)
-    runs.write_json(trained / "log/carracing/config.json", {"game": "carracing"})
-    with pytest.raises(runs.RunError, match=re.escape(WRONG[words])):
-        run_main(monkeypatch, *words)
-
-
-def test_an_unknown_game_is_one_sentence(tmp_path):
-    done = command("train_boards.py", "conect4", cwd=tmp_path, check=False)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert "did you mean connect4?" in done.stderr and not list(tmp_path.iterdir())
-
-
-def test_damaged_files_are_one_sentence(trained, tmp_path, monkeypatch):
-    run = shutil.copytree(trained / "log/toy", tmp_path / "log/toy")
-    monkeypatch.chdir(tmp_path)
-    (run / "replay.npz").write_bytes(b"torn")
-    with pytest.raises(runs.RunError, match="truncated"):
-        Replay(run / "replay.npz", boards.load("tictactoe"))
-    (run / "network.weights.h5").write_bytes(b"torn")
-    with pytest.raises(runs.RunError, match="damaged"):
-        run_main(monkeypatch, clash, "toy", "random")
-    (run / "config.json").write_text(json.dumps({"game": "tictactoe"}))
-    with pytest.raises(runs.RunError, match="damaged"):
-        options.find("toy")
