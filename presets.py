@@ -299,6 +299,27 @@ TOY_PLANNING_RNN = TOY_RNN | {
     "planning_units": 8,
     "head_units": 8,
 }
+# One ball a game, in two minutes.
+CATCH_DEMO = {
+    "vae": {"batch_size": 16},
+    "rnn": {
+        "sequence_length": 8,
+        "batch_size": 32,
+        "decay": 0.999,
+        "unroll": 4,
+        "rend_n_rollouts": 2,
+    },
+    "planner": {
+        "max_steps": 8,
+        "min_examples": 1000,
+        "vae_epochs": 3,
+        "vae_frames": 0,
+        "n_episodes": 300,
+        "epochs": 30,
+        "max_iter": 3,
+        "games": 64,
+    },
+}
 
 
 def planned(game: str) -> dict:
@@ -311,11 +332,9 @@ def planned(game: str) -> dict:
         "planner": who | {"n_episodes": 1000} | PLAYED[game],
     }
     small = {"record": {"episodes": episodes // 5}}
-    return {
-        "full": full,
-        "small": small,
-        "toy": TOY | {"rnn": TOY_PLANNING_RNN, "planner": TOY_PLANNER},
-    }
+    toy = TOY | {"rnn": TOY_PLANNING_RNN, "planner": TOY_PLANNER}
+    demo = {"demo": CATCH_DEMO} if game == "catch" else {}
+    return {"full": full, "small": small, "toy": toy} | demo
 
 
 PRESETS = {"carracing": CARRACING, "takecover": TAKECOVER, "binpacking": BINPACKING} | {

@@ -35,6 +35,7 @@ from planner.play import play
 from planner.plot import plot_progress
 from record.episodes import episode_length, list_episodes, save_episode
 from record.extract import record_one
+from rnn.train import check_options, check_picture
 
 # Games that a run of `--seed` s plays: from (s + 1) * SEEDS on, random play first, then ITERATION
 # apart.
@@ -192,6 +193,8 @@ def check(path: Path, cfg: config.Config) -> None:
         raise runs.RunError(
             f"the M of {path} lacks heads for planning; choose another --preset or --run"
         )
+    check_options(cfg.rnn)
+    check_picture(cfg.rnn, options.max_steps)
 
 
 def main() -> None:

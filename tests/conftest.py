@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -58,11 +59,23 @@ def copy_run(toy: Path, target: Path, *stages: str) -> Path:
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory) -> Path:
-    """A working folder with log/toy: all five stages at toy size, with reward and done heads."""
+    """A working folder with log/toy: all five stages at toy size, with reward and done heads.
+
+    Made once for all of pytest's processes; each has its own copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = base / "made"
+    with open(base / "made.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made / "done").exists():
+            made.mkdir(exist_ok=True)
+            for stage, words in STAGES.items():
+                heads = ("--reward-head", "--done-head") if stage == "rnn" else ()
+                command(*words, *heads, cwd=made)
+            (made / "done").touch()
     cwd = tmp_path_factory.mktemp("toy")
-    for stage, words in STAGES.items():
-        heads = ("--reward-head", "--done-head") if stage == "rnn" else ()
-        command(*words, *heads, cwd=cwd)
+    shutil.copytree(made / "log", cwd / "log")
     return cwd
 
 
