@@ -121,9 +121,9 @@ def learn(path: Path, cfg: config.Config, state: dict) -> None:
 
 def play_iteration(path: Path, cfg: config.Config, state: dict, metrics: runs.Metrics) -> None:
     """Play the episodes of an iteration, and write its row of metrics."""
-    options, start = cfg.planner, time.monotonic()
+    options, start, iteration = cfg.planner, time.monotonic(), state["iteration"]
     agent = load_agent(path, cfg)
-    first = cfg.record.seed + ITERATION * state["iteration"]
+    first = cfg.record.seed + ITERATION * iteration
     seeds = [first + k for k in range(options.n_episodes)]
     kept = [s for s in seeds if (path / "record" / f"{s}.npz").exists()]
     todo = [s for s in seeds if s not in kept]
@@ -135,21 +135,25 @@ def play_iteration(path: Path, cfg: config.Config, state: dict, metrics: runs.Me
     )
     progress = workers.Progress(len(seeds), "episodes", done=len(kept))
     rows = []
-    chance = (options.seed, state["iteration"])
+    chance = (options.seed, iteration)
     for played in play(games, agent, todo if quota > 0 else [], True, chance, quota, left):
         save_episode(path / "record" / f"{played.seed}.npz", played.episode)
         score = float(played.episode.reward.sum())
         rows.append((score, len(played.episode), played.depth, played.entropy))
         progress.add(1, f"mean score {np.mean([row[0] for row in rows]):.2f}")
     games.close()
-    if not rows:  # no episode ended within the frames that are left, or all were there already
-        state["spent"] = options.max_frames * (not kept)
+    stepped = sum(row[1] for row in rows)
+    if len(rows) < len(todo) and stepped < quota:  # the frames that were left ended it
+        state["spent"] = options.max_frames
+    if rows or kept:
+        state |= {"iteration": state["iteration"] + 1, "stage": "vae"}
+    if not rows:
         return
     score, steps, depth, entropy = np.array(rows).T
     seconds = time.monotonic() - start
     state["seconds"] += seconds
     metrics.write(
-        iteration=state["iteration"],
+        iteration=iteration,
         frames=frames_of(path)[0],
         episodes=len(rows),
         mean=round(float(score.mean()), 3),
@@ -161,7 +165,7 @@ def play_iteration(path: Path, cfg: config.Config, state: dict, metrics: runs.Me
         hours=round(hours(path) + state["seconds"] / 3600, 3),
     )
     print(
-        f"iteration {state['iteration']}: score {score.mean():.2f} ± {score.std():.2f} over "
+        f"iteration {iteration}: score {score.mean():.2f} ± {score.std():.2f} over "
         f"{len(rows)} episodes of {steps.mean():.0f} steps · depth {depth.mean():.1f} · "
         f"{steps.sum() / seconds:,.0f} frames/s",
         flush=True,
@@ -229,17 +233,15 @@ def main() -> None:
                 f"{episodes} episodes to learn from, fewer than --min-examples "
                 f"{options.min_examples}; record more, or lower it"
             )
+        print(f"iteration {state['iteration']}: {frames:,} frames of {episodes} episodes")
+        learn(path, cfg, state)
         if options.max_iter and state["iteration"] > options.max_iter:
             print(f"done: iteration {options.max_iter} reached")
             break
-        spent = max(frames, state["spent"]) >= options.max_frames
-        if spent and state["stage"] == "vae":
+        if max(frames, state["spent"]) >= options.max_frames:
             print(f"done: {frames:,} frames played")
             break
-        print(f"iteration {state['iteration']}: {frames:,} frames of {episodes} episodes")
-        learn(path, cfg, state)
         play_iteration(path, cfg, state, metrics)
-        state |= {"iteration": state["iteration"] + 1, "stage": "vae"}
         save(path, state)
         plot_progress(path)
 

@@ -272,7 +272,7 @@ def test_the_loop_goes_on_after_a_kill(planned):
     episode = load_episode(path / "record" / "10020000.npz")
     np.testing.assert_allclose(episode.policy.sum(1), 1, atol=1e-5)
     series = load_series(path)
-    assert series.policy.shape == series.action.shape and len(series) == 27
+    assert series.policy.shape == series.action.shape and len(series) == 30
     assert (path / "planner" / "progress.png").exists()
     again = command("train_alphazero.py", "catch", "--run", "p", cwd=planned)
     assert "iteration 2 reached" in again.stdout
