@@ -330,11 +330,15 @@ class Planner:
         20, "passes of M over the steps of the replayed episodes in an iteration", grow=True,
         low=1,
     )  # fmt: skip
-    vae_epochs: int = opt(8, "passes over the frames when V is first trained", grow=True, low=1)
+    vae_epochs: int = opt(
+        8, "passes over the frames in a training of V; fewer, but two, if --vae-frames says so",
+        grow=True, low=1,
+    )  # fmt: skip
     vae_frames: int = opt(
-        20_000,
-        "frames that V learns from, about, whenever the recorded ones have doubled (0: never)",
-        grow=True,
+        110_000, "frames that a training of V sees, about (0: all --vae-epochs times)", grow=True
+    )
+    vae_growth: float = opt(
+        3.0, "V and M begin anew when the frames have grown by this factor (0: never)", grow=True
     )
     start_from: str = opt("", "run whose recorded episodes to start from", name="from")
     threads: int = opt(0, "CPU threads (0: every core)", grow=True)

@@ -17,6 +17,7 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -40,6 +41,7 @@ from rnn.train import check_options, check_picture
 # Games that a run of `--seed` s plays: from (s + 1) * SEEDS on, random play first, then ITERATION
 # apart.
 SEEDS, ITERATION = 10_000_000, 10_000
+FIRST = 3  # times as many passes for an M that begins
 
 
 def seeded(cfg: config.Config) -> config.Config:
@@ -90,24 +92,50 @@ def begin(path: Path, cfg: config.Config) -> None:
         progress.add(1, f"random play, score {score:g}")
 
 
+def begin_anew(path: Path, state: dict, frames: int) -> None:
+    """Remove V and M, to be trained from random weights on what is recorded now.
+
+    A V that goes on from early play sees less than a new one: docs/experiments.md.
+    """
+    if state["stage"] == "vae":
+        seconds = state["seconds"] + 3600 * hours(path)
+        state |= {"stage": "anew", "vae_frames": frames, "seconds": seconds}
+        save(path, state)
+    for stage in ("vae", "rnn"):
+        shutil.rmtree(path / stage, ignore_errors=True)
+    state["stage"] = "vae"
+    save(path, state)
+
+
+def passes_of_vae(options: config.Planner, frames: int, episodes: int) -> tuple[int, int]:
+    """Passes over the frames in a training of V, and how many of each episode (0: all)."""
+    if not options.vae_frames:
+        return options.vae_epochs, 0
+    passes = min(options.vae_epochs, max(2, round(options.vae_frames / frames)))
+    each = math.ceil(options.vae_frames / passes / episodes)
+    return passes, 0 if passes * frames <= options.vae_frames else each
+
+
 def learn(path: Path, cfg: config.Config, state: dict) -> None:
     """Train V if it is time, encode, and train M; `state` keeps how far both are to go."""
     options, words = cfg.planner, (cfg.game, "--run", str(path), "--preset", cfg.preset)
     threads = ("--threads", str(options.threads))
     chance = ("--seed", str(options.seed), *threads)
+    frames, episodes = frames_of(path)
+    grown = not state["vae_frames"] or (
+        options.vae_growth and frames >= options.vae_growth * state["vae_frames"]
+    )
+    if state["stage"] == "anew" or (state["stage"] == "vae" and grown):
+        begin_anew(path, state, frames)
     if state["stage"] == "vae":
-        frames, episodes = frames_of(path)
-        first = not state["vae_frames"]
-        if first or (options.vae_frames and frames >= 2 * state["vae_frames"]):
-            state["vae_frames"] = frames
-            state["vae_epochs"] += options.vae_epochs if first else 1
-        each = math.ceil(options.vae_frames / episodes) if not first else 0
         if state["vae_frames"] == frames:
-            epochs = ("--epochs", str(state["vae_epochs"]), "--max-frames", str(each))
+            passes, each = passes_of_vae(options, frames, episodes)
+            epochs = ("--epochs", str(passes), "--max-frames", str(each))
             workers.script("-m", "vae.train", *words, *epochs, *chance)
         trained = runs.read_metrics(path / "rnn" / "metrics.jsonl")
         sequences = replayed(path, cfg) / cfg.rnn.sequence_length
-        steps = math.ceil(options.epochs * sequences / cfg.rnn.batch_size)
+        passes = options.epochs * (1 if trained else FIRST)
+        steps = math.ceil(passes * sequences / cfg.rnn.batch_size)
         state["steps"] = steps + (trained[-1]["step"] if trained else 0)
         state["stage"] = "rnn"
         save(path, state)
@@ -216,7 +244,6 @@ def main() -> None:
         "iteration": 1,
         "stage": "vae",
         "vae_frames": 0,
-        "vae_epochs": 0,
         "steps": 0,
         "seconds": 0.0,
         "spent": 0,  # frames that play has used up, those of episodes that were lost included
