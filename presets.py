@@ -225,6 +225,7 @@ PLANNED = {
 # probability at its word; sequences are as short as what a search looks ahead.
 PLANNING = {
     "vae": {
+        "standardize": True,
         "recon_weight": 10.0,
         "learning_rate": 1e-3,
         "final_learning_rate": 1e-4,
@@ -288,6 +289,7 @@ TOY_PLANNER = {
     "max_iter": 2,
     "epochs": 1,
     "vae_epochs": 1,
+    "vae_growth": 1.2,
     "max_steps": 30,
 }
 TOY_PLANNING_RNN = TOY_RNN | {
