@@ -212,6 +212,7 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
             max_steps=args.steps,
             done_threshold=cfg.controller.done_threshold,
             sigma_temperature=cfg.controller.sigma_temperature,
+            danger=cfg.controller.danger,
         )
         if args.dream
         else None

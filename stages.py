@@ -218,6 +218,10 @@ class Controller:
     done_threshold: float = opt(
         0.5, "a dream ends when M's probability of the end is above this (0: drawn)", high=0.99
     )
+    danger: float = opt(
+        1.0, "factor on the odds of drawn ends: above 1 a dream is more dangerous than the game",
+        grow=True, low=1e-3,
+    )  # fmt: skip
     inputs: str = opt(
         "zh",
         "what C sees: z, the LSTM's h and c, or z through 40 hidden units",

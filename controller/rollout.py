@@ -99,6 +99,7 @@ def dream_team(path: Path, cfg: config.Config):
         done_threshold=options.done_threshold,
         start=options.start,
         sigma_temperature=options.sigma_temperature,
+        danger=options.danger,
     )
     form = Controller(options, cfg.game, dream.rnn.z_size, dream.rnn.hidden_size)
     return dream, dream.make_chunk(form.act)

@@ -41,6 +41,7 @@ class Dream:
         done_threshold: a dream ends when M's probability of the end exceeds this (the original: a
             cutoff at 0.5); 0 draws it instead.
         done_weight: how many times M was told of each end while it learned; a draw allows for it.
+        danger: factor on the odds of drawn ends.
         living_reward: of a step, if M has no head for the reward.
 
     Attributes:
@@ -59,6 +60,7 @@ class Dream:
         done_weight: float = 1.0,
         living_reward: float = 0.0,
         sigma_temperature: float = 0.0,
+        danger: float = 1.0,
     ):
         if temperature <= 0:
             raise runs.RunError(f"temperature is {temperature}; it must be above 0")
@@ -76,7 +78,7 @@ class Dream:
         self.high = starts.get("high", inf).astype(np.float32)
         self.temperature = tf.constant(temperature, tf.float32)
         self.sigma_temperature = tf.constant(sigma_temperature or temperature, tf.float32)
-        self.done_threshold, self.odds = done_threshold, math.log(done_weight)
+        self.done_threshold, self.odds = done_threshold, math.log(done_weight / danger)
         self.noise_size = rnn.action_size + mdn_noise_size(rnn.z_size, rnn.joint) + 1
         self.advance = tf.function(self._advance, reduce_retracing=True)
 

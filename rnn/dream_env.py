@@ -70,6 +70,7 @@ class DreamVectorEnv(VectorEnv):
             cfg,
             start=start or options.start,
             sigma_temperature=options.sigma_temperature,
+            danger=options.danger,
             temperature=options.temperature if temperature is None else temperature,
             max_steps=self.game.MAX_STEPS if max_steps is None else max_steps,
             done_threshold=options.done_threshold if done_threshold is None else done_threshold,

@@ -55,6 +55,8 @@ def test_a_dream_depends_on_its_seed_alone_and_ends_when_m_says_so():
     # Ends that weighed 9 times in the loss have learned odds of 1 for a chance of 1 in 10.
     drawn = dream(model, policy, range(300), 300, max_steps=120, done_threshold=0, done_weight=9)
     assert abs(drawn.lengths.mean() - 10) < 2
+    drawn = dream(model, policy, range(300), 300, max_steps=120, done_threshold=0, danger=3)
+    assert abs(drawn.lengths.mean() - 4 / 3) < 0.2
     for wrong in ({"temperature": 0}, {"done_threshold": 1}):
         with pytest.raises(runs.RunError, match=next(iter(wrong))):
             make_dream(model, **wrong)
