@@ -260,7 +260,7 @@ PLAYED = {
         "min_examples": 8,
         "n_episodes": 8,
         "games": 8,
-        "epochs": 20,
+        "epochs": 10,
         "max_frames": 500_000,
     },
     "asterix": {"min_examples": 100, "n_frames": 10_000, "epochs": 20, "max_frames": 500_000},
@@ -328,8 +328,10 @@ def planned(game: str) -> dict:
     """The presets of a game for planning."""
     engine, steps, episodes = PLANNED[game]
     who = {"engine": engine, "max_steps": steps}
+    # Nobody crosses Freeway's road who draws every action anew.
+    policy = "held" if game == "freeway" else "white"
     full = PLANNING | {
-        "record": who | {"policy": "white", "episodes": episodes},
+        "record": who | {"policy": policy, "episodes": episodes},
         "controller": who,
         "planner": who | {"n_episodes": 1000, "root": "gumbel"} | PLAYED[game],
     }

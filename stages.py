@@ -40,8 +40,9 @@ class Record:
     policy: str = opt(
         "random-network",
         "who plays: V, M and C with weights redrawn for every episode (the original), white noise, "
-        "the controller of the run named by --source; brownian noise (carracing), held actions "
-        "(takecover's repeated, and held for longer), rules and noise (binpacking's mixture)",
+        "the controller of the run named by --source; brownian noise (carracing), rules and noise "
+        "(binpacking's mixture), and for all other games random actions repeated for some steps, "
+        "or held for long",
         choices=(
             "random-network",
             "white",

@@ -49,15 +49,25 @@ def constant(action: np.ndarray, rng: np.random.Generator) -> Policy:
     return lambda games: action
 
 
-def repeated(rng: np.random.Generator) -> Policy:
-    """Hold a uniform action; draw it anew when the step is a multiple of a number from 1 to 10, and
+def any_of_takecover(rng: np.random.Generator) -> np.ndarray:
+    """An action of take cover, each with the same density."""
+    return rng.uniform(-1, 1, 1).astype(np.float32)
+
+
+def any_of(actions: int, rng: np.random.Generator) -> np.ndarray:
+    """One of a game's discrete actions, each with the same chance."""
+    return np.eye(actions, dtype=np.float32)[rng.integers(actions)]
+
+
+def repeated(draw: Callable, rng: np.random.Generator) -> Policy:
+    """Hold a drawn action; draw it anew when the step is a multiple of a number from 1 to 10, and
     then that number too (the original's policy for Doom)."""
-    t, every, action = 0, 1, np.zeros(1, np.float32)
+    t, every, action = 0, 1, None
 
     def act(games: Any) -> np.ndarray:
         nonlocal t, every, action
         if t % every == 0:
-            action = rng.uniform(-1, 1, 1).astype(np.float32)
+            action = draw(rng)
             every = int(rng.integers(1, 11))
         t += 1
         return action
@@ -65,16 +75,19 @@ def repeated(rng: np.random.Generator) -> Policy:
     return act
 
 
-def long_held(rng: np.random.Generator) -> Policy:
-    """Hold a uniform action for 2 to 200 steps, log-uniformly: a dream of short holds alone takes
-    the walls, where `repeated` never stays, for safe."""
-    left, action = 0, np.zeros(1, np.float32)
+def long_held(draw: Callable, rng: np.random.Generator) -> Policy:
+    """Hold a drawn action for 2 to 200 steps, log-uniformly.
+
+    A dream of short holds alone takes take cover's walls, where `repeated` never stays, for safe;
+    and in short holds hardly anybody crosses Freeway's road.
+    """
+    left, action = 0, None
 
     def act(games: Any) -> np.ndarray:
         nonlocal left, action
         if not left:
             left = int(np.exp(rng.uniform(0, np.log(200)))) + 1
-            action = rng.uniform(-1, 1, 1).astype(np.float32)
+            action = draw(rng)
         left -= 1
         return action
 
@@ -88,7 +101,7 @@ def one_of_three(rng: np.random.Generator) -> Policy:
 
 def uniform(actions: int, rng: np.random.Generator) -> Policy:
     """One of a game's discrete actions, each with the same chance."""
-    return lambda games: np.eye(actions, dtype=np.float32)[rng.integers(actions)]
+    return lambda games: any_of(actions, rng)
 
 
 def rule(name: str, rng: np.random.Generator) -> Policy:
@@ -109,15 +122,29 @@ def mixture(rng: np.random.Generator) -> Policy:
     return lambda games: bad(games) if rng.random() < share else good(games)
 
 
+def of_actions(actions: int) -> dict[str, Maker]:
+    """The policies of a game with a few actions."""
+    draw = functools.partial(any_of, actions)
+    return {
+        "white": functools.partial(uniform, actions),
+        "repeated": functools.partial(repeated, draw),
+        "held": functools.partial(long_held, draw),
+    }
+
+
 CAR = (carracing.ACTION_LOW, carracing.ACTION_HIGH)
 POLICIES: dict[str, dict[str, Maker]] = {
     "carracing": {
         "brownian": functools.partial(brownian, *CAR),
         "white": functools.partial(white, *CAR),
     },
-    "takecover": {"repeated": repeated, "held": long_held, "white": one_of_three},
+    "takecover": {
+        "repeated": functools.partial(repeated, any_of_takecover),
+        "held": functools.partial(long_held, any_of_takecover),
+        "white": one_of_three,
+    },
     "binpacking": {"mixture": mixture, "white": functools.partial(rule, "random")},
-} | {game: {"white": functools.partial(uniform, envs.load(game).ACTION_SIZE)} for game in PLANNED}
+} | {game: of_actions(envs.load(game).ACTION_SIZE) for game in PLANNED}
 BASELINES: dict[str, dict[str, Maker]] = {
     "carracing": {
         "random": functools.partial(white, *CAR),

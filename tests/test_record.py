@@ -28,6 +28,16 @@ def test_held_actions_are_held():
     assert actions.min() < -0.9 and actions.max() > 0.9
 
 
+@pytest.mark.parametrize(("name", "longest"), [("repeated", 10), ("held", 200)])
+def test_discrete_actions_are_held(name, longest):
+    act = POLICIES["freeway"][name](np.random.default_rng(0))
+    actions = np.array([act(None) for _ in range(20_000)])
+    assert (actions.sum(1) == 1).all() and (actions.max(1) == 1).all()
+    holds = np.diff(np.flatnonzero(np.diff(actions.argmax(1))))
+    assert longest < holds.max() <= 3 * longest  # the same action may be drawn again
+    assert np.unique(actions.argmax(1)).tolist() == [0, 1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize("name", sorted(POLICIES["carracing"]))
 def test_policies_stay_in_the_action_space_and_follow_their_seed(name):
     policy, again = make_policy(name, 1), make_policy(name, 1)
