@@ -174,7 +174,7 @@ class RNN:
         low=0,
     )
     done_weight: float = opt(10.0, "weight of the rare positive examples of the done head")
-    steps: int = opt(4000, "training steps", grow=True, low=1)
+    steps: int = opt(4000, "training steps (0: leave M untrained, an ablation)", grow=True)
     batch_size: int = opt(100, "sequences in a batch", low=1)
     sequence_length: int = opt(999, "longest training sequence, in steps", low=2)
     learning_rate: float = opt(1e-3, "Adam's learning rate", grow=True)

@@ -234,6 +234,10 @@ def main() -> None:
         f"{rnn.count_params():,} parameters"
         + (f"; goes on at step {state['step'] + 1}" if state["step"] else "")
     )
+    if not options.steps:
+        runs.save_weights(rnn, folder / "rnn.weights.h5")
+        print(f"done: {folder / 'rnn.weights.h5'}, untrained")
+        return
     metrics = runs.Metrics(folder, "step", start=state["step"] + 1)
     train_step, validate_step = make_steps(rnn, optimizer, carried, options, series.bounds())
     check = held_out_batches(series, held, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 import config
 import runs
+from controller import ablations
 from controller.agent import Agent, choose, control, features, load_agent, squash
 from controller.curves import own_curve
 from controller.model import Shape, count_params, load_controller, shape_of
@@ -218,6 +220,28 @@ def test_evaluation_writes_an_honest_result(demo, toy):
     assert json.loads((run / "result.json").read_text()) == result
     assert json.loads((run / "result-1.json").read_text())["episodes"] == 1
     assert json.loads((run / "result-fast.json").read_text())["engine"] == "fast"
+
+
+def test_ablations_are_compared_track_by_track(demo, in_toy, monkeypatch, capsys):
+    """The same run once more as if C saw z alone, a point worse on every track."""
+    monkeypatch.setattr(sys, "argv", ["ablations", "log/toy", "log/blind"])
+    for name, inputs in (("result.json", None), ("config.json", "z")):
+        made = json.loads((in_toy / name).read_text())
+        if inputs:
+            made["controller"]["inputs"] = inputs
+        else:
+            made["scores"] = [score - 1 for score in made["scores"]]
+        Path("log/blind").mkdir(exist_ok=True)
+        Path("log/blind", name).write_text(json.dumps(made))
+    ablations.main()
+    assert "632 ± 251" in capsys.readouterr().out
+    rows = json.loads((in_toy / "ablations.json").read_text())
+    assert list(rows) == ["zh", "z", "random"] and rows["z"]["difference"] == [-1, -1, -1]
+    assert imageio.imread(in_toy / "ablations.png").std() > 5
+    monkeypatch.setattr(sys, "argv", ["ablations", "log/toy", "log/toy"])
+    with pytest.raises(runs.RunError, match="are both 'zh'"):
+        ablations.main()
+    shutil.rmtree("log/blind")
 
 
 def test_evaluation_plays_the_genuine_game(in_toy):

@@ -320,6 +320,14 @@ def test_joint_mixtures_and_heads_train_and_go_on(toy, tmp_path):
     assert {"val_z", "val_reward", "val_done"} <= set(rows[-1])
 
 
+def test_m_may_stay_untrained(toy, tmp_path):
+    run = copy_run(toy, tmp_path, "record", "vae", "series")
+    command(*PIPELINE["rnn"], "--run", "toy", "--steps", "0", cwd=tmp_path)
+    assert (run / "rnn" / "rnn.weights.h5").exists()
+    assert not (run / "rnn" / "checkpoint.npz").exists()
+    assert config.load(run / "config.json").rnn.steps == 0
+
+
 def test_an_m_that_breaks_is_not_saved_and_goes_on(toy, tmp_path):
     run = copy_run(toy, tmp_path, "record", "vae", "series")
     words = (*PIPELINE["rnn"], "--run", "toy", "--steps", "2", "--validate-every", "2")
