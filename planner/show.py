@@ -18,6 +18,8 @@ from planner.mcts import Tree
 from rnn.pictures import grid
 from vae.model import to_uint8
 
+COLUMNS = 12  # frames in a row of tree.png
+
 
 def principal_line(tree: Tree, game: int = 0) -> tuple[list[int], list[int]]:
     """Nodes and actions along the most visited edges from a game's root."""
@@ -91,8 +93,10 @@ def show_tree(
     print("\n".join(describe(tree, 0)))
     print("plan: " + " ".join(map(str, actions)))
     frames = [games.obs[0], *imagined(agent, tree, nodes)]
+    rows = [frames[i : i + COLUMNS] for i in range(0, len(frames), COLUMNS)]
+    picture = grid(rows).repeat(2, 0).repeat(2, 1)
     with runs.replacing(path / "tree.png") as file:
-        file.write(imageio.imwrite("<bytes>", grid([frames]), extension=".png"))
+        file.write(imageio.imwrite("<bytes>", picture, extension=".png"))
     print(f"written {path / 'tree.png'}: the frame, and what M imagines along the plan")
 
 
