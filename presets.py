@@ -333,7 +333,7 @@ def planned(game: str) -> dict:
     full = PLANNING | {
         "record": who | {"policy": policy, "episodes": episodes},
         "controller": who,
-        "planner": who | {"n_episodes": 1000, "root": "gumbel"} | PLAYED[game],
+        "planner": who | {"n_episodes": 1000} | PLAYED[game],
     }
     small = {"record": {"episodes": episodes // 5}}
     toy = TOY | {"rnn": TOY_PLANNING_RNN, "planner": TOY_PLANNER}

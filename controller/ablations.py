@@ -20,7 +20,7 @@ import cli
 import config
 import runs
 from controller.plot import save
-from planner.evaluate import interval
+from controller.scores import interval
 
 # Mean and standard deviation of 100 tracks: World Models, table 1; ctallec/world-models for an
 # untrained M (with a trained one: 860 ± 120). Its paper does not give random play.

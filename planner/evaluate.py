@@ -18,6 +18,7 @@ import config
 import envs
 import runs
 import workers
+from controller.scores import interval
 from planner.agent import Agent, load_agent
 from planner.play import play
 from planner.simulator import Simulator
@@ -25,13 +26,6 @@ from record.policies import BASELINES
 from stages import ENGINES
 
 PACKAGES = ("tensorflow", "keras", "numpy", "minatar", "ale-py")
-
-
-def interval(scores: np.ndarray) -> list[float]:
-    """95 % interval of the mean, by 10,000 bootstrap samples (percentiles, fixed seed)."""
-    rng = np.random.default_rng(0)
-    means = rng.choice(scores, (10_000, len(scores))).mean(1)
-    return [round(float(x), 3) for x in np.percentile(means, (2.5, 97.5))]
 
 
 def summary(scores: np.ndarray) -> dict:
