@@ -205,15 +205,7 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
     )
     keys = window.keys if args.play else None
     dream = (
-        load_dream(
-            path,
-            cfg,
-            temperature=args.temperature,
-            max_steps=args.steps,
-            done_threshold=cfg.controller.done_threshold,
-            sigma_temperature=cfg.controller.sigma_temperature,
-            danger=cfg.controller.danger,
-        )
+        load_dream(path, cfg, temperature=args.temperature, max_steps=args.steps)
         if args.dream
         else None
     )

@@ -301,7 +301,7 @@ TOY_PLANNING_RNN = TOY_RNN | {
     "planning_units": 8,
     "head_units": 8,
 }
-# One ball a game, in two minutes.
+# One ball a game.
 CATCH_DEMO = {
     "vae": {"batch_size": 16},
     "rnn": {

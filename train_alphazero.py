@@ -1,7 +1,7 @@
 """AlphaZero on latents: play with a search in M's imagination, learn V and M on it, play again.
 
     python train_alphazero.py breakout                       200,000 frames of MinAtar's Breakout
-    python train_alphazero.py catch --preset demo            two minutes
+    python train_alphazero.py catch --preset demo            one ball a game: minutes
     python train_alphazero.py breakout --from recorded       start from a run's recorded episodes
     python train_alphazero.py boxing --options config.json   options of Planning-in-Imagination
 

@@ -92,15 +92,7 @@ def dream_team(path: Path, cfg: config.Config):
     from rnn.dream import load_dream
 
     options = cfg.controller
-    dream = load_dream(
-        path,
-        cfg,
-        temperature=options.temperature,
-        done_threshold=options.done_threshold,
-        start=options.start,
-        sigma_temperature=options.sigma_temperature,
-        danger=options.danger,
-    )
+    dream = load_dream(path, cfg, start=options.start)
     form = Controller(options, cfg.game, dream.rnn.z_size, dream.rnn.hidden_size)
     return dream, dream.make_chunk(form.act)
 

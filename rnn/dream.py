@@ -144,7 +144,7 @@ def load_dream(path: Path, cfg: config.Config, start: str = "first", **options) 
 
     Args:
         start: which frames dreams begin with: episodes' "first", or "any".
-        options: of Dream.
+        options: of Dream; the others are as the run's controller has them.
 
     Raises:
         RunError: one of them is missing, or was made with another V; or M knows a state of zero as
@@ -166,4 +166,6 @@ def load_dream(path: Path, cfg: config.Config, start: str = "first", **options) 
     game = envs.load(cfg.game)
     rnn = load_rnn(path, cfg.vae.z_size, game.ACTION_SIZE, cfg.rnn)
     fixed = {"living_reward": game.LIVING_REWARD, "done_weight": cfg.rnn.done_weight}
-    return Dream(rnn, starts, **fixed, **options)
+    names = ("temperature", "sigma_temperature", "done_threshold", "danger")
+    as_trained = {name: getattr(cfg.controller, name) for name in names}
+    return Dream(rnn, starts, **fixed, **(as_trained | options))

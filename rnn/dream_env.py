@@ -65,15 +65,13 @@ class DreamVectorEnv(VectorEnv):
         path, cfg = runs.find(run)
         self.game, options = envs.load(cfg.game), cfg.controller
         self.num_envs, self.observation, self.render_mode = num_envs, observation, render_mode
+        asked = {"temperature": temperature, "done_threshold": done_threshold}
         self.dream = load_dream(
             path,
             cfg,
             start=start or options.start,
-            sigma_temperature=options.sigma_temperature,
-            danger=options.danger,
-            temperature=options.temperature if temperature is None else temperature,
             max_steps=self.game.MAX_STEPS if max_steps is None else max_steps,
-            done_threshold=options.done_threshold if done_threshold is None else done_threshold,
+            **{name: value for name, value in asked.items() if value is not None},
         )
         self.vae = load_vae(path, cfg.vae, "float32")
         self.decode = tf.function(self.vae.decode)
