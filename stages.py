@@ -88,6 +88,9 @@ class VAE:
     batch_size: int = opt(100, "frames in a batch", low=1)
     epochs: int = opt(10, "passes over the recorded frames", grow=True, low=1)
     max_frames: int = opt(0, "frames of each episode drawn in an epoch (0: all of them)", grow=True)
+    exp_replay_size: int = opt(
+        0, "learn from the newest episodes, so many (0: from all)", grow=True
+    )
     flip: bool = opt(False, "mirror half of the frames (ctallec)", grow=True)
     plateau: int = opt(
         0, "halve the learning rate after this many epochs without progress (0: never)", grow=True
@@ -340,10 +343,13 @@ class Planner:
         grow=True, low=1,
     )  # fmt: skip
     vae_frames: int = opt(
-        110_000, "frames that a training of V sees, about (0: all --vae-epochs times)", grow=True
+        150_000, "frames that a training of V sees, about (0: all --vae-epochs times)", grow=True
+    )
+    vae_share: float = opt(
+        0.5, "share of the frames, the newest, that V learns from", grow=True, low=0.01, high=1
     )
     vae_growth: float = opt(
-        3.0, "V and M begin anew when the frames have grown by this factor (0: never)", grow=True
+        2.0, "V and M begin anew when the frames have grown by this factor (0: never)", grow=True
     )
     start_from: str = opt("", "run whose recorded episodes to start from", name="from")
     threads: int = opt(0, "CPU threads (0: every core)", grow=True)

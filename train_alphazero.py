@@ -62,6 +62,14 @@ def frames_of(path: Path) -> tuple[int, int]:
     return sum(steps for _, steps in episodes), len(episodes)
 
 
+def newest(path: Path, share: float) -> tuple[int, int]:
+    """Frames and episodes of the newest part of what is recorded, a share of its frames."""
+    lengths = [steps for _, steps in list_episodes(path / "record")][::-1]
+    frames = np.cumsum(lengths)
+    count = int(np.searchsorted(frames, share * frames[-1])) + 1
+    return int(frames[count - 1]), count
+
+
 def replayed(path: Path, cfg: config.Config) -> int:
     """Steps of the newest episodes, those that M is trained on."""
     return sum(steps for _, steps in list_episodes(path / "record")[-cfg.rnn.exp_replay_size :])
@@ -112,8 +120,8 @@ def passes_of_vae(options: config.Planner, frames: int, episodes: int) -> tuple[
     if not options.vae_frames:
         return options.vae_epochs, 0
     passes = min(options.vae_epochs, max(2, round(options.vae_frames / frames)))
-    each = math.ceil(options.vae_frames / passes / episodes)
-    return passes, 0 if passes * frames <= options.vae_frames else each
+    too_many = passes * frames > 1.5 * options.vae_frames
+    return passes, math.ceil(options.vae_frames / passes / episodes) if too_many else 0
 
 
 def learn(path: Path, cfg: config.Config, state: dict) -> None:
@@ -121,7 +129,7 @@ def learn(path: Path, cfg: config.Config, state: dict) -> None:
     options, words = cfg.planner, (cfg.game, "--run", str(path), "--preset", cfg.preset)
     threads = ("--threads", str(options.threads))
     chance = ("--seed", str(options.seed), *threads)
-    frames, episodes = frames_of(path)
+    frames = frames_of(path)[0]
     grown = not state["vae_frames"] or (
         options.vae_growth and frames >= options.vae_growth * state["vae_frames"]
     )
@@ -129,8 +137,10 @@ def learn(path: Path, cfg: config.Config, state: dict) -> None:
         begin_anew(path, state, frames)
     if state["stage"] == "vae":
         if state["vae_frames"] == frames:
-            passes, each = passes_of_vae(options, frames, episodes)
+            late, count = newest(path, options.vae_share)
+            passes, each = passes_of_vae(options, late, count)
             epochs = ("--epochs", str(passes), "--max-frames", str(each))
+            epochs += ("--exp-replay-size", str(count))
             workers.script("-m", "vae.train", *words, *epochs, *chance)
         trained = runs.read_metrics(path / "rnn" / "metrics.jsonl")
         sequences = replayed(path, cfg) / cfg.rnn.sequence_length

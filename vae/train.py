@@ -153,6 +153,7 @@ def main() -> None:
     options = cfg.vae
     workers.alone("vae.train")
     episodes = list_episodes(runs.folder(run) / "record", options.skip_bad)
+    episodes = episodes[-options.exp_replay_size :]
     parts = runs.split([int(file.stem) for file, _ in episodes], options.holdout)
     train, held = ([episodes[i] for i in part] for part in parts)
     runs.tensorflow(options.threads)
