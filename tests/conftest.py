@@ -15,6 +15,7 @@ import pytest
 
 import config
 import runs
+from record.episodes import Episode, save_episode
 from series.data import Series
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,3 +106,20 @@ def make_series(lengths, z_size=2):
         seed=np.arange(len(lengths)),
         vae="",
     )
+
+
+def make_episodes(folder, lengths):
+    """Episodes whose frames carry their own number in their first pixel."""
+    episodes, number = [], 0
+    for seed, steps in enumerate(lengths):
+        obs = np.zeros((steps + 1, 64, 64, 3), np.uint8)
+        for frame in obs:
+            frame[0, 0] = number // 65536, number // 256 % 256, number % 256
+            number += 1
+        nothing = np.zeros(steps, np.float32)
+        no_mask = np.zeros((steps + 1, 0), bool)
+        action = np.zeros((steps, 3), np.float32)
+        episode = Episode(obs, action, nothing, np.True_, np.False_, no_mask)
+        save_episode(folder / f"{seed}.npz", episode)
+        episodes.append((folder / f"{seed}.npz", steps))
+    return episodes

@@ -26,7 +26,8 @@ from rnn.model import make_rnn
 from rnn.planning import planning_batch, planning_losses, unrolled
 from rnn.values import inverse, transform
 from series.data import load_series
-from tests.conftest import ROOT, command, make_series
+from tests.conftest import ROOT, command, make_episodes, make_series
+from train_alphazero import newest, passes_of_vae
 
 HEADS = {"reward_head": True, "done_head": True, "planning_heads": True}
 KINDS = {
@@ -239,6 +240,17 @@ def test_options_keep_the_names_they_had(tmp_path):
     ):
         with pytest.raises(runs.RunError, match=says):
             read(data)
+
+
+def test_v_learns_from_the_newest_frames(tmp_path):
+    (tmp_path / "record").mkdir()
+    make_episodes(tmp_path / "record", [5, 10, 20, 30])
+    assert newest(tmp_path, 0.5) == (50, 2)
+    assert newest(tmp_path, 1.0) == (65, 4)
+    options = config.Planner(vae_frames=100, vae_epochs=8)
+    assert passes_of_vae(options, 10, 2) == (8, 0)
+    assert passes_of_vae(options, 30, 2) == (3, 0)
+    assert passes_of_vae(options, 1000, 20) == (2, 3)  # a hundred frames in two passes
 
 
 @pytest.fixture(scope="module")

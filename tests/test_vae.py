@@ -15,7 +15,7 @@ import config
 import runs
 from record.episodes import Episode, list_episodes, load_episode, save_episode
 from series.data import load_series
-from tests.conftest import PIPELINE, command, copy_run
+from tests.conftest import PIPELINE, command, copy_run, make_episodes
 from vae import standardize
 from vae.adam import Adam
 from vae.data import batches, frame_count
@@ -157,23 +157,6 @@ def test_weights_round_trip(tmp_path, standard):
     np.testing.assert_array_equal(a(x), b(x))
 
 
-def make_episodes(folder, lengths):
-    """Episodes whose frames carry their own number in their first pixel."""
-    episodes, number = [], 0
-    for seed, steps in enumerate(lengths):
-        obs = np.zeros((steps + 1, 64, 64, 3), np.uint8)
-        for frame in obs:
-            frame[0, 0] = number // 65536, number // 256 % 256, number % 256
-            number += 1
-        nothing = np.zeros(steps, np.float32)
-        no_mask = np.zeros((steps + 1, 0), bool)
-        action = np.zeros((steps, 3), np.float32)
-        episode = Episode(obs, action, nothing, np.True_, np.False_, no_mask)
-        save_episode(folder / f"{seed}.npz", episode)
-        episodes.append((folder / f"{seed}.npz", steps))
-    return episodes
-
-
 def numbers(frames):
     return (frames[:, 0, 0].astype(int) @ [65536, 256, 1]).tolist()
 
@@ -262,9 +245,10 @@ def test_plateau_patience_and_bfloat16(toy, tmp_path):
     run = copy_run(toy, tmp_path, "record", "vae")
     words = (*PIPELINE["vae"], "--run", "toy", "--epochs", "9", "--learning-rate", "1e-12")
     more = ("--plateau", "1", "--patience", "3", "--precision", "bfloat16", "--flip")
-    more = (*more, "--max-frames", "10")  # bfloat16 is slow where the CPU has none
+    more += ("--max-frames", "10", "--exp-replay-size", "2")  # bfloat16 is slow on most CPUs
     done = command(*words, *more, cwd=tmp_path)
     assert "mixed_bfloat16" in done.stdout and "no progress for 3 epochs" in done.stdout
+    assert "of 2 episodes an epoch, 1 episodes held out" in done.stdout
     rows = runs.read_metrics(run / "vae" / "metrics.jsonl")
     rates = [row["learning_rate"] for row in rows]
     assert len(rows) < 9 and rates[-1] in (1e-12 / 2, 1e-12 / 4)

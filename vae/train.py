@@ -153,9 +153,9 @@ def main() -> None:
     options = cfg.vae
     workers.alone("vae.train")
     episodes = list_episodes(runs.folder(run) / "record", options.skip_bad)
-    episodes = episodes[-options.exp_replay_size :]
     parts = runs.split([int(file.stem) for file, _ in episodes], options.holdout)
-    train, held = ([episodes[i] for i in part] for part in parts)
+    newest = slice(-options.exp_replay_size, None)
+    train, held = ([episodes[i] for i in part[newest]] for part in parts)
     runs.tensorflow(options.threads)
     import keras
 
@@ -171,7 +171,7 @@ def main() -> None:
     optimizer.build(vae.trainable_variables)
     variables = [*vae.variables, *optimizer.variables]
     state = {"epoch": 0, "best": math.inf, "stale": 0, "scale": 1.0, "seconds": 0.0}
-    state["data"] = frame_count(episodes, 0)
+    data = state["data"] = frame_count(train + held, 0)
     checkpoint = folder / "checkpoint.npz"
     sample = next(batches((held or train)[:8], 8, np.random.default_rng(0), max_frames=8))
     if checkpoint.exists():
@@ -180,8 +180,8 @@ def main() -> None:
         runs.start_from(vae, options.start_from, "vae")
     else:
         begin(vae, train, sample)
-    if state["data"] != frame_count(episodes, 0):  # losses on others cannot be compared
-        state |= {"data": frame_count(episodes, 0), "best": math.inf}
+    if state["data"] != data:  # losses on others cannot be compared
+        state |= {"data": data, "best": math.inf}
     total = frame_count(train, options.max_frames)
     print(
         f"vae: {total:,} frames of {len(train)} episodes an epoch, {len(held)} episodes held out, "
