@@ -330,7 +330,11 @@ def planned(game: str) -> dict:
     who = {"engine": engine, "max_steps": steps}
     # Nobody crosses Freeway's road who draws every action anew.
     policy = "held" if game == "freeway" else "white"
+    # Where an iteration plays eight long episodes, one of them is held out.
+    held = {"holdout": 0.125} if PLAYED[game].get("n_episodes") == 8 else {}
     full = PLANNING | {
+        "vae": PLANNING["vae"] | held,
+        "rnn": PLANNING["rnn"] | held,
         "record": who | {"policy": policy, "episodes": episodes},
         "controller": who,
         "planner": who | {"n_episodes": 1000} | PLAYED[game],

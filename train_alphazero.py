@@ -237,6 +237,10 @@ def check(path: Path, cfg: config.Config) -> None:
         )
     check_options(cfg.rnn)
     check_picture(cfg.rnn, options.max_steps)
+    if not options.start_from:
+        seeds = range(cfg.record.seed, cfg.record.seed + options.min_examples)
+        for part in (cfg.vae, cfg.rnn):
+            runs.split(seeds, part.holdout)
 
 
 def main() -> None:

@@ -321,6 +321,7 @@ def test_what_cannot_be_planned_is_one_sentence(planned):
         (("carracing",), "not a game for a search"),
         (("catch", "--n-simulations", "0", "--run", "x"), "needs --n-simulations or --timeout"),
         (("catch", "--engine", "sticky", "--run", "x"), "no engine sticky"),
+        (("catch", "--min-examples", "3", "--run", "x"), "too few to hold out"),
         (("catch", "--max-steps", "5", "--run", "x"), "rend_step x rend_n_rollouts is 6"),
         (("catch", "--from", "p", "--run", "x", "--min-examples", "50"), "fewer than --min-exam"),
         (("keydoor", "--from", "p", "--run", "y"), "plays catch, not keydoor"),
