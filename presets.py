@@ -129,19 +129,19 @@ TAKECOVER = {
         },
     },
     "small": {
-        "record": {"episodes": 3000, "policy": "held"},
+        "record": {"episodes": 15_000, "policy": "held"},
         "vae": {
             "learning_rate": 1e-3,
             "final_learning_rate": 5e-5,
             "recon_weight": 5.0,
             "epochs": 5,
-            "max_frames": 35,
+            "max_frames": 7,
         },
         "rnn": {
-            "steps": 6000,
+            "steps": 30_000,
             "sequence_length": 100,
             "batch_size": 16,
-            "decay": 0.9994,
+            "decay": 0.9999,
             "validate_every": 500,
         },
         "controller": {
