@@ -148,7 +148,7 @@ TAKECOVER = {
             "done_threshold": 0.0,
             "episodes": 4,
             "common_seeds": True,
-            "eval_episodes": 64,
+            "eval_episodes": 256,
             "eval_every": 10,
             "hours": 0.5,
         },
