@@ -70,9 +70,11 @@ def play_round(path: Path, before: Path | None, k: int, cfg: config.Config) -> d
     epochs = ("--epochs", str(options.round_epochs), "--warmup", "0") if before else ()
     if before:
         take_over(before, path)
+        steps = max(cfg.record.max_steps, options.max_steps)  # not shorter than the dream
         workers.script(
             "-m", "record.extract", *words, "--policy", "controller", "--source", str(before),
             "--episodes", str(options.round_episodes), "--seed", str(k * 10_000),
+            "--max-steps", str(steps),
         )  # fmt: skip
     else:
         workers.script("-m", "record.extract", *words)
