@@ -12,6 +12,7 @@ actions need an agent that knows masks, which PPO does not.
 from __future__ import annotations
 
 import argparse
+import sys
 
 import numpy as np
 
@@ -62,6 +63,8 @@ def main() -> None:
     game = envs.load(cfg.game)
     if game.DISCRETE:
         raise runs.RunError(f"{cfg.game} has invalid actions, of which PPO knows nothing")
+    # PyTorch's Triton and TensorFlow each bring an LLVM, and a process cannot hold both.
+    sys.modules["triton"] = None
     try:
         from stable_baselines3 import PPO
         from stable_baselines3.common.env_util import make_vec_env
