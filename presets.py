@@ -57,7 +57,7 @@ CARRACING = {
     # Who steers at random is on the road for two hundred steps at most, and only there does M see
     # what earns a reward: so many short episodes.
     "dream": {
-        "record": {"episodes": 1500, "max_steps": 200, "policy": "brownian"},
+        "record": {"episodes": 1500, "max_steps": 200, "policy": "brownian", "wander": 1.0},
         "vae": SMALL_CAR["vae"] | {"max_frames": 30},
         "rnn": {
             "reward_head": True,

@@ -59,6 +59,12 @@ class Record:
         "standard deviation of the noise added to a controller's actions; the share of random ones "
         "if they are discrete",
     )
+    wander: float = opt(
+        0.0,
+        "greatest share of brownian noise in a controller's actions, each episode draws its own "
+        "(0..1; carracing): M sees where mistakes lead",
+        low=0,
+    )
     engine: str = opt("fast", "who plays the game", choices=ENGINES)
     max_steps: int = opt(1000, "longest episode", low=1)
     workers: int = opt(0, "worker processes to start when alone (0: one a core)", grow=True)

@@ -23,7 +23,7 @@ import envs
 import runs
 import workers
 from record.episodes import Episode, save_episode
-from record.policies import POLICIES, Policy
+from record.policies import POLICIES, Policy, mixed
 
 
 @functools.cache
@@ -45,8 +45,13 @@ def agent_policies(game: str, source: str, noise: float):
 def make_policy(game: str, options: config.Record, seed: int) -> Policy:
     """The policy of one episode."""
     rng = np.random.default_rng([seed, 1])
-    simple = POLICIES[game].get(options.policy)
-    return simple(rng) if simple else agent_policies(game, options.source, options.noise)(rng)
+    if options.policy in POLICIES[game]:
+        return POLICIES[game][options.policy](rng)
+    policy = agent_policies(game, options.source, options.noise)(rng)
+    if options.policy == "controller" and options.wander:
+        wandering = POLICIES[game]["brownian"](rng)
+        policy = mixed(policy, wandering, rng.uniform(0, options.wander))
+    return policy
 
 
 def play(game: ModuleType, games, policy: Policy, seed: int) -> Episode:
@@ -91,10 +96,10 @@ def record_one(
 
 
 def check(game: str, options: config.Record) -> None:
-    """Refuse a policy or an engine that this game does not have.
+    """Refuse a policy or an engine that this game does not have, or noise that it cannot take.
 
     Raises:
-        RunError: names those that it has.
+        RunError: says what is wrong, and names what the game has.
     """
     policies = (*POLICIES[game], "random-network", "controller")
     for what, value, has in (
@@ -103,6 +108,10 @@ def check(game: str, options: config.Record) -> None:
     ):
         if value not in has:
             raise runs.RunError(f"{game} has no {what} {value}; choose from {', '.join(has)}")
+    if options.wander and "brownian" not in policies:
+        raise runs.RunError(f"{game} has no brownian noise for --wander")
+    if options.wander > 1:
+        raise runs.RunError(f"--wander is a share from 0 to 1, not {options.wander:g}")
 
 
 def main() -> None:
