@@ -57,7 +57,7 @@ CARRACING = {
     # Who steers at random is on the road for two hundred steps at most, and only there does M see
     # what earns a reward: so many short episodes.
     "dream": {
-        "record": {"episodes": 1500, "max_steps": 200, "policy": "brownian", "wander": 1.0},
+        "record": {"episodes": 1500, "max_steps": 200, "policy": "brownian"},
         "vae": SMALL_CAR["vae"] | {"max_frames": 30},
         "rnn": {
             "reward_head": True,
@@ -78,7 +78,8 @@ CARRACING = {
             "eval_episodes": 64,
             "common_seeds": True,
             "hours": 0.15,
-            "round_episodes": 400,
+            "round_episodes": 600,
+            "round_lead_in": 600,
         },
     },
     "demo": {

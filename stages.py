@@ -53,17 +53,17 @@ class Record:
             "mixture",
         ),
     )
-    source: str = opt("", "run whose controller plays, for --policy controller")
+    source: str = opt("", "run whose controller plays, for --policy controller and --lead-in")
+    lead_in: int = opt(
+        0,
+        "the controller of --source plays up to as many steps before the recording begins and "
+        "--policy takes over",
+        low=0,
+    )
     noise: float = opt(
         0.1,
         "standard deviation of the noise added to a controller's actions; the share of random ones "
         "if they are discrete",
-    )
-    wander: float = opt(
-        0.0,
-        "greatest share of brownian noise in a controller's actions, each episode draws its own "
-        "(0..1; carracing): M sees where mistakes lead",
-        low=0,
     )
     engine: str = opt("fast", "who plays the game", choices=ENGINES)
     max_steps: int = opt(1000, "longest episode", low=1)
@@ -277,6 +277,13 @@ class Controller:
     )
     round_episodes: int = opt(
         200, "episodes that every later round records with its controller", grow=True, low=1
+    )
+    round_lead_in: int = opt(
+        0,
+        "the controller plays up to as many steps, then stage 1's policy is recorded instead "
+        "(0: the controller is)",
+        grow=True,
+        low=0,
     )
     round_epochs: int = opt(
         2, "passes of V over all recorded frames in every later round", grow=True, low=1

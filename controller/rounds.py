@@ -23,7 +23,7 @@ import runs
 import workers
 from controller.plot import save
 
-MINE = ("rounds", "round_episodes", "round_epochs", "models", "start_from")
+MINE = ("rounds", "round_episodes", "round_lead_in", "round_epochs", "models", "start_from")
 
 
 def words_of(options: config.Controller, preset: config.Controller) -> list[str]:
@@ -70,11 +70,11 @@ def play_round(path: Path, before: Path | None, k: int, cfg: config.Config) -> d
     epochs = ("--epochs", str(options.round_epochs), "--warmup", "0") if before else ()
     if before:
         take_over(before, path)
-        steps = max(cfg.record.max_steps, options.max_steps)  # not shorter than the dream
+        lead_in = options.round_lead_in
+        who = ("--lead-in", str(lead_in)) if lead_in else ("--policy", "controller")
         workers.script(
-            "-m", "record.extract", *words, "--policy", "controller", "--source", str(before),
+            "-m", "record.extract", *words, *who, "--source", str(before),
             "--episodes", str(options.round_episodes), "--seed", str(k * 10_000),
-            "--max-steps", str(steps),
         )  # fmt: skip
     else:
         workers.script("-m", "record.extract", *words)

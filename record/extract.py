@@ -23,7 +23,7 @@ import envs
 import runs
 import workers
 from record.episodes import Episode, save_episode
-from record.policies import POLICIES, Policy, mixed
+from record.policies import POLICIES, Policy
 
 
 @functools.cache
@@ -45,26 +45,46 @@ def agent_policies(game: str, source: str, noise: float):
 def make_policy(game: str, options: config.Record, seed: int) -> Policy:
     """The policy of one episode."""
     rng = np.random.default_rng([seed, 1])
-    if options.policy in POLICIES[game]:
-        return POLICIES[game][options.policy](rng)
-    policy = agent_policies(game, options.source, options.noise)(rng)
-    if options.policy == "controller" and options.wander:
-        wandering = POLICIES[game]["brownian"](rng)
-        policy = mixed(policy, wandering, rng.uniform(0, options.wander))
-    return policy
+    simple = POLICIES[game].get(options.policy)
+    return simple(rng) if simple else agent_policies(game, options.source, options.noise)(rng)
 
 
-def play(game: ModuleType, games, policy: Policy, seed: int) -> Episode:
-    """Play one episode with the first of `games`, and keep everything."""
-    games.reset(0, seed)
+def act(game: ModuleType, games, policy: Policy):
+    """Play one step with the first of `games`: its action, reward, and both ends (bool (1,))."""
+    action = policy(games)
+    if not game.DISCRETE:  # what was played, not what was wished for: M would never meet that
+        action = np.clip(action, game.ACTION_LOW, game.ACTION_HIGH)
     alive = np.arange(len(games.obs)) == 0
+    return action, *games.step(np.tile(action, (len(alive), 1)), alive)
+
+
+def lead(game: ModuleType, games, policy: Policy, steps: int, seed: int) -> None:
+    """Bring the first of `games` to where `policy` is after some steps, or to the start again if
+    the game is over before."""
+    for _ in range(steps):
+        _, _, ended, cut = act(game, games, policy)
+        if ended[0] or cut[0]:
+            games.reset(0, seed)
+            return
+
+
+def play(
+    game: ModuleType, games, policy: Policy, seed: int, max_steps: int, leader: tuple = ()
+) -> Episode:
+    """Play one episode with the first of `games`, and keep everything.
+
+    Args:
+        max_steps: longest episode.
+        leader: policy that plays before the recording begins, and for how many steps.
+    """
+    games.reset(0, seed)
+    if leader:
+        lead(game, games, *leader, seed)
     obs, masks, actions, rewards = [games.obs[0].copy()], [valid(games)], [], []
     ended = cut = np.zeros(1, bool)
     while not (ended[0] or cut[0]):
-        action = policy(games)
-        if not game.DISCRETE:  # what was played, not what was wished for: M would never meet that
-            action = np.clip(action, game.ACTION_LOW, game.ACTION_HIGH)
-        reward, ended, cut = games.step(np.tile(action, (len(alive), 1)), alive)
+        action, reward, ended, cut = act(game, games, policy)
+        cut = cut | (len(actions) + 1 == max_steps)
         obs.append(games.obs[0].copy())
         masks.append(valid(games))
         actions.append(np.int32(action.argmax()) if game.DISCRETE else action)
@@ -88,18 +108,23 @@ def record_one(
     folder: Path, game: str, options: config.Record, seed: int
 ) -> tuple[int, int, float, int]:
     """Record one episode to disk; returns its seed, steps, return and bytes."""
-    games = make_games(game, options.engine, options.max_steps)
-    episode = play(envs.load(game), games, make_policy(game, options, seed), seed)
+    games = make_games(game, options.engine, options.lead_in + options.max_steps)
+    policy, leader = make_policy(game, options, seed), ()
+    if options.lead_in:
+        rng = np.random.default_rng([seed, 2])
+        steps = int(rng.integers(options.lead_in + 1))
+        leader = (agent_policies(game, options.source, options.noise)(rng), steps)
+    episode = play(envs.load(game), games, policy, seed, options.max_steps, leader)
     file = folder / f"{seed}.npz"
     save_episode(file, episode)
     return seed, len(episode), float(episode.reward.sum()), file.stat().st_size
 
 
 def check(game: str, options: config.Record) -> None:
-    """Refuse a policy or an engine that this game does not have, or noise that it cannot take.
+    """Refuse a policy or an engine that this game does not have.
 
     Raises:
-        RunError: says what is wrong, and names what the game has.
+        RunError: names those that it has.
     """
     policies = (*POLICIES[game], "random-network", "controller")
     for what, value, has in (
@@ -108,19 +133,15 @@ def check(game: str, options: config.Record) -> None:
     ):
         if value not in has:
             raise runs.RunError(f"{game} has no {what} {value}; choose from {', '.join(has)}")
-    if options.wander and "brownian" not in policies:
-        raise runs.RunError(f"{game} has no brownian noise for --wander")
-    if options.wander > 1:
-        raise runs.RunError(f"--wander is a share from 0 to 1, not {options.wander:g}")
 
 
 def main() -> None:
     run, cfg = cli.parse("record", __doc__)
     options = cfg.record
-    if options.policy == "controller":
+    if options.policy == "controller" or options.lead_in:
         if not options.source:
             raise runs.RunError(
-                "--policy controller needs --source, the run whose controller plays"
+                "--policy controller and --lead-in need --source, the run whose controller plays"
             )
         source, _ = runs.find(options.source)
         runs.require(source, "controller", "controller.npz")

@@ -44,11 +44,6 @@ def brownian(low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> Pol
     return act
 
 
-def mixed(policy: Policy, other: Policy, share: float) -> Policy:
-    """Actions between those of two policies: those of `other` by a share of 0..1."""
-    return lambda games: (1 - share) * policy(games) + share * other(games)
-
-
 def constant(action: np.ndarray, rng: np.random.Generator) -> Policy:
     """Always the same action."""
     return lambda games: action

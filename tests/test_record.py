@@ -19,6 +19,10 @@ def make_policy(name, seed):
     return POLICIES["carracing"][name](np.random.default_rng(seed))
 
 
+def full_throttle(games):
+    return np.array([0, 1, 0], np.float32)
+
+
 def test_held_actions_are_held():
     act = POLICIES["takecover"]["held"](np.random.default_rng(0))
     actions = np.array([act(None)[0] for _ in range(20_000)])
@@ -57,7 +61,7 @@ def test_an_episode_holds_what_the_policy_saw_chose_and_earned():
         chosen.append(noise(games))
         return chosen[-1]
 
-    episode = play(carracing, games, policy, seed=3)
+    episode = play(carracing, games, policy, 3, 25)
     assert len(episode) == 25 and episode.truncated and not episode.terminated
     np.testing.assert_array_equal(episode.obs[:-1], seen)
     np.testing.assert_array_equal(episode.action, chosen)
@@ -80,6 +84,26 @@ def an_episode(steps=9):
         truncated=np.bool_(False),
         mask=np.zeros((steps + 1, 0), bool),
     )
+
+
+def test_a_lead_in_is_played_but_not_recorded():
+    games = carracing.Games(1, "fast", max_steps=40)
+    episode = play(carracing, games, make_policy("brownian", 0), 3, 25, (full_throttle, 15))
+    games.reset(0, 3)
+    noise = make_policy("brownian", 0)
+    for t in range(40):
+        if t >= 15:
+            np.testing.assert_array_equal(episode.obs[t - 15], games.obs[0])
+        games.step((full_throttle if t < 15 else noise)(games)[None], np.ones(1, bool))
+    assert len(episode) == 25 and episode.truncated and not episode.terminated
+
+
+def test_a_lead_in_that_ends_the_game_begins_it_again():
+    games = carracing.Games(1, "fast", max_steps=20)
+    episode = play(carracing, games, full_throttle, 3, 10, (full_throttle, 30))
+    games.reset(0, 3)
+    np.testing.assert_array_equal(episode.obs[0], games.obs[0])
+    assert len(episode) == 10
 
 
 def test_episode_round_trip(tmp_path):
