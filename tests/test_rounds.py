@@ -113,10 +113,12 @@ def test_weights_to_start_from(toy, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["record: ", "vae: ", "rnn: ", "controller: "])
-def test_rounds_play_record_and_dream_again_and_go_on_after_a_kill(tmp_path, moment):
+@pytest.mark.parametrize(
+    "moment, lead_in", [("record: ", "10"), ("vae: ", "0"), ("rnn: ", "10"), ("controller: ", "0")]
+)
+def test_rounds_play_record_and_dream_again_and_go_on_after_a_kill(tmp_path, moment, lead_in):
     words = ("carracing", "--preset", "toy", "--in", "dream", "--rounds", "2", "--workers", "1")
-    words = ("train.py", *words, "--round-episodes", "2")
+    words = ("train.py", *words, "--round-episodes", "2", "--round-lead-in", lead_in)
     process = subprocess.Popen(
         [sys.executable, str(ROOT / words[0]), *words[1:]],
         cwd=tmp_path,
