@@ -49,7 +49,7 @@ def make_policy(game: str, options: config.Record, seed: int) -> Policy:
     return simple(rng) if simple else agent_policies(game, options.source, options.noise)(rng)
 
 
-def act(game: ModuleType, games, policy: Policy):
+def act(game: ModuleType, games, policy: Policy) -> tuple[np.ndarray, ...]:
     """Play one step with the first of `games`: its action, reward, and both ends (bool (1,))."""
     action = policy(games)
     if not game.DISCRETE:  # what was played, not what was wished for: M would never meet that
@@ -59,8 +59,10 @@ def act(game: ModuleType, games, policy: Policy):
 
 
 def lead(game: ModuleType, games, policy: Policy, steps: int, seed: int) -> None:
-    """Bring the first of `games` to where `policy` is after some steps, or to the start again if
-    the game is over before."""
+    """Bring the first of `games` to where `policy` is after some steps.
+
+    If the game is over before, it begins again from the start.
+    """
     for _ in range(steps):
         _, _, ended, cut = act(game, games, policy)
         if ended[0] or cut[0]:
@@ -69,7 +71,12 @@ def lead(game: ModuleType, games, policy: Policy, steps: int, seed: int) -> None
 
 
 def play(
-    game: ModuleType, games, policy: Policy, seed: int, max_steps: int, leader: tuple = ()
+    game: ModuleType,
+    games,
+    policy: Policy,
+    seed: int,
+    max_steps: int,
+    leader: tuple[Policy, int] | None = None,
 ) -> Episode:
     """Play one episode with the first of `games`, and keep everything.
 
@@ -109,7 +116,7 @@ def record_one(
 ) -> tuple[int, int, float, int]:
     """Record one episode to disk; returns its seed, steps, return and bytes."""
     games = make_games(game, options.engine, options.lead_in + options.max_steps)
-    policy, leader = make_policy(game, options, seed), ()
+    policy, leader = make_policy(game, options, seed), None
     if options.lead_in:
         rng = np.random.default_rng([seed, 2])
         steps = int(rng.integers(options.lead_in + 1))
