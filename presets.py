@@ -260,8 +260,8 @@ PLANNING = {
 # How the loop plays: random episodes first, episodes and passes of M an iteration, frames in all.
 PLAYED = {
     "breakout": {"min_examples": 600, "n_frames": 8000, "epochs": 20, "max_frames": 200_000},
-    "freeway": {
-        "min_examples": 8,
+    "freeway": {  # cars change speed only when someone has crossed, three times in a random game
+        "min_examples": 24,
         "n_episodes": 8,
         "games": 8,
         "epochs": 10,
@@ -332,13 +332,15 @@ def planned(game: str) -> dict:
     """The presets of a game for planning."""
     engine, steps, episodes = PLANNED[game]
     who = {"engine": engine, "max_steps": steps}
-    # Nobody crosses Freeway's road who draws every action anew.
+    # Nobody crosses Freeway's road who draws every action anew. Passes over all of 200 episodes
+    # of 2,500 frames would take longer than play does.
     policy = "held" if game == "freeway" else "white"
+    replay = {"exp_replay_size": 60} if game == "freeway" else {}
     # Where an iteration plays eight long episodes, one of them is held out.
     held = {"holdout": 0.125} if PLAYED[game].get("n_episodes") == 8 else {}
     full = PLANNING | {
         "vae": PLANNING["vae"] | held,
-        "rnn": PLANNING["rnn"] | held,
+        "rnn": PLANNING["rnn"] | held | replay,
         "record": who | {"policy": policy, "episodes": episodes},
         "controller": who,
         "planner": who | {"n_episodes": 1000} | PLAYED[game],
