@@ -70,6 +70,7 @@ CARRACING = {
         },
         "controller": {
             "world": "dream",
+            "temperature": 1.5,
             "done_threshold": 0.0,
             "z_mode": "mean",
             "max_steps": 400,
@@ -77,7 +78,7 @@ CARRACING = {
             "eval_every": 20,
             "eval_episodes": 64,
             "common_seeds": True,
-            "hours": 0.15,
+            "generations": 180,  # longer, and C learns what M gets wrong
             "round_episodes": 600,
             "round_lead_in": 600,
         },
