@@ -107,7 +107,7 @@ class VAE:
     holdout: float = opt(0.05, "share of the episodes kept for validation", high=0.5)
     precision: str = opt(
         "auto",
-        "arithmetic of the convolutions; auto is bfloat16 where the CPU has AMX",
+        "arithmetic of the convolutions; auto is bfloat16 where the CPU has AMX or AVX512_BF16",
         choices=("auto", "float32", "bfloat16"),
         grow=True,
     )

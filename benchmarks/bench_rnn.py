@@ -44,7 +44,8 @@ def our_step(data: dict, keras_lstm: bool):
     model = (WithKerasLSTM if keras_lstm else MDNRNN)()
     optimizer = keras.optimizers.Adam(1e-3, clipvalue=1.0)
     optimizer.build(model.trainable_variables)
-    step, _ = make_steps(model, optimizer, [], config.RNN())
+    bounds = (data["z"].min((0, 1)), data["z"].max((0, 1)))
+    step, _ = make_steps(model, optimizer, [], config.RNN(), bounds)
     return lambda: step(data)["loss"].numpy()
 
 

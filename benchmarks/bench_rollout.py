@@ -24,6 +24,9 @@ def main() -> None:
     parser.add_argument("--dreams", type=int, default=256, help="dreams in a batch (default: 256)")
     parser.add_argument("--steps", type=int, default=1000, help="longest episode (default: 1000)")
     parser.add_argument("--rounds", type=int, default=3, help="repetitions (default: 3)")
+    parser.add_argument(
+        "--precision", default="auto", help="of V: auto, float32 or bfloat16 (default: auto)"
+    )
     parser.add_argument("--run", help="take V, M and C of this run, not random ones")
     args = parser.parse_args()
     runs.tensorflow(1)
@@ -32,13 +35,14 @@ def main() -> None:
     from envs.carracing import Games
     from rnn.dream import Dream
     from rnn.model import make_rnn
-    from vae.model import ConvVAE
+    from vae.model import make_vae
 
     if args.run:
         path, cfg = runs.find(args.run)
         agent, params = load_agent(path, cfg), load_controller(path)
     else:
-        agent = Agent(ConvVAE(32), make_rnn(32, 3, config.RNN()), config.Controller(), "carracing")
+        models = make_vae(config.VAE(precision=args.precision)), make_rnn(32, 3, config.RNN())
+        agent = Agent(*models, config.Controller(), "carracing")
         params = np.random.default_rng(0).normal(0, 0.1, agent.num_params)
     games = Games(args.games, "fast", args.steps)
     many = np.tile(params, (args.games, 1))

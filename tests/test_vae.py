@@ -46,6 +46,24 @@ def test_first_decoder_product_is_the_transposed_convolution():
     np.testing.assert_allclose(einsum(x), tf.nn.relu(want + einsum.bias), atol=1e-5)
 
 
+def test_first_and_last_convolutions_are_keras_own():
+    encoder = ConvVAE(4).encoder
+    for layer, shape in ((encoder.layers[0], (2, 64, 64, 3)), (encoder.layers[3], (2, 6, 6, 128))):
+        layer.bias.assign(tf.random.normal(layer.bias.shape))
+        plain = keras.layers.Conv2D(layer.filters, 4, strides=2, activation="relu")
+        plain.build(shape)
+        plain.set_weights(layer.get_weights())
+        x, found = tf.random.normal(shape), []
+        for conv in (layer, plain):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = conv(x)
+                loss = tf.reduce_sum(y**2)
+            found.append((y, *tape.gradient(loss, (x, conv.kernel, conv.bias))))
+        for got, want in zip(*found, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=2e-4)
+
+
 def test_transposed_convolution_by_phases_is_tensorflows():
     rng = np.random.default_rng(0)
     x = tf.constant(rng.standard_normal((2, 7, 7, 5)), tf.float32)

@@ -22,10 +22,11 @@ CLIP = 10.0  # standard deviations; what is seen in one frame of a hundred is so
 
 
 def precision(wanted: str) -> str:
-    """Keras' dtype policy for `auto`, `float32` or `bfloat16` (auto: where the CPU has AMX)."""
+    """Keras' dtype policy for `auto`, `float32` or `bfloat16` (auto: where the CPU has it)."""
     if wanted == "auto":
         info = Path("/proc/cpuinfo")
-        wanted = "bfloat16" if info.exists() and "amx_bf16" in info.read_text() else "float32"
+        flags = set(info.read_text().split()) if info.exists() else set()
+        wanted = "bfloat16" if flags & {"amx_bf16", "avx512_bf16"} else "float32"
     return "mixed_bfloat16" if wanted == "bfloat16" else "float32"
 
 
@@ -59,6 +60,30 @@ def upscale(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.nn.depth_to_space(phases, 2), gradient
 
 
+class FirstConv2D(layers.Conv2D):
+    """Keras' layer for 64x64x3, size 4 and stride 2, on pairs of pixels as 6 channels.
+
+    Neighbours in a row lie side by side in memory, in the picture as in the kernel: no copy.
+    """
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
+        pairs, taps = tf.reshape(x, (-1, 64, 32, 6)), tf.reshape(kernel, (4, 2, 6, self.filters))
+        return tf.nn.relu(tf.nn.conv2d(pairs, taps, (2, 1), "VALID") + bias)
+
+
+class LastConv2D(layers.Conv2D):
+    """Keras' layer for 6x6 pixels, size 4 and stride 2, as one matrix product over four patches."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
+        size = 4 * 4 * x.shape[-1]
+        corners = [x[:, i : i + 4, j : j + 4] for i in (0, 2) for j in (0, 2)]
+        patches = tf.reshape(tf.stack(corners, 1), (-1, size))
+        y = tf.nn.relu(tf.matmul(patches, tf.reshape(kernel, (size, self.filters))) + bias)
+        return tf.reshape(y, (-1, 2, 2, self.filters))
+
+
 class Conv2DTranspose(layers.Conv2DTranspose):
     """Keras' layer for stride 2, an even size and no padding, computed by `upscale`."""
 
@@ -85,10 +110,10 @@ class ConvVAE(keras.Model):
         self.encoder = keras.Sequential(
             [
                 layers.Input((64, 64, 3)),
-                layers.Conv2D(32, 4, **conv),
+                FirstConv2D(32, 4, **conv),
                 layers.Conv2D(64, 4, **conv),
                 layers.Conv2D(128, 4, **conv),
-                layers.Conv2D(256, 4, **conv),
+                LastConv2D(256, 4, **conv),
                 layers.Flatten(),
                 layers.Dense(2 * z_size, dtype="float32"),  # mu, then logvar
             ],
