@@ -60,24 +60,23 @@ def upscale(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.nn.depth_to_space(phases, 2), gradient
 
 
-class FirstConv2D(layers.Conv2D):
-    """Keras' layer for 64x64x3, size 4 and stride 2, on pairs of pixels as 6 channels.
+class Conv2D(layers.Conv2D):
+    """Keras' layer of size 4, stride 2 and ReLU, for V's four pictures.
 
-    Neighbours in a row lie side by side in memory, in the picture as in the kernel: no copy.
+    Neighbours in a row lie side by side in memory, in the picture as in the kernel: pairs of pixels
+    are 6 channels without a copy. The last convolution is one matrix product over four patches.
     """
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
+        rows, channels = x.shape[1], x.shape[-1]
+        if rows not in (64, 6):
+            return super().call(x)
         kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
-        pairs, taps = tf.reshape(x, (-1, 64, 32, 6)), tf.reshape(kernel, (4, 2, 6, self.filters))
-        return tf.nn.relu(tf.nn.conv2d(pairs, taps, (2, 1), "VALID") + bias)
-
-
-class LastConv2D(layers.Conv2D):
-    """Keras' layer for 6x6 pixels, size 4 and stride 2, as one matrix product over four patches."""
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
-        size = 4 * 4 * x.shape[-1]
+        if rows == 64:
+            pairs = tf.reshape(x, (-1, 64, 32, 2 * channels))
+            taps = tf.reshape(kernel, (4, 2, 2 * channels, self.filters))
+            return tf.nn.relu(tf.nn.conv2d(pairs, taps, (2, 1), "VALID") + bias)
+        size = 4 * 4 * channels
         corners = [x[:, i : i + 4, j : j + 4] for i in (0, 2) for j in (0, 2)]
         patches = tf.reshape(tf.stack(corners, 1), (-1, size))
         y = tf.nn.relu(tf.matmul(patches, tf.reshape(kernel, (size, self.filters))) + bias)
@@ -110,10 +109,10 @@ class ConvVAE(keras.Model):
         self.encoder = keras.Sequential(
             [
                 layers.Input((64, 64, 3)),
-                FirstConv2D(32, 4, **conv),
-                layers.Conv2D(64, 4, **conv),
-                layers.Conv2D(128, 4, **conv),
-                LastConv2D(256, 4, **conv),
+                Conv2D(32, 4, **conv),
+                Conv2D(64, 4, **conv),
+                Conv2D(128, 4, **conv),
+                Conv2D(256, 4, **conv),
                 layers.Flatten(),
                 layers.Dense(2 * z_size, dtype="float32"),  # mu, then logvar
             ],
