@@ -262,6 +262,12 @@ class Controller:
         "ses it is also its mirror image",
     )
     common_seeds: bool = opt(False, "all candidates of a generation play the same tracks")
+    replay_tracks: float = opt(
+        0.0,
+        "share of a generation's tracks that are the hardest so far again (with --common-seeds)",
+        grow=True,
+        high=1,
+    )
     cap_time: bool = opt(False, "cap episodes at twice the last generation's mean length")
     retrain: bool = opt(False, "return to the best mean after an evaluation that was worse")
     target_return: float = opt(

@@ -32,6 +32,7 @@ from controller.model import count_params, load_controller, save_controller, sha
 from controller.optimizers import make_optimizer
 from controller.rollout import dream_rollout, dream_team, rollout, team
 from controller.rounds import play_rounds
+from controller.tracks import empty_bank, keep_hardest, training_seeds
 
 
 def play(
@@ -68,18 +69,6 @@ def play_all(pool, path, cfg, params: np.ndarray, seeds: np.ndarray, max_steps: 
         pool.map(task, [params[i : i + size] for i in cuts], [seeds[i : i + size] for i in cuts])
     )
     return tuple(np.concatenate(column) for column in zip(*results, strict=True))
-
-
-def training_seeds(options: config.Controller, generation: int) -> np.ndarray:
-    """Tracks of a generation: (population, episodes)."""
-    rng = np.random.default_rng([options.seed, generation])
-    rows = options.population
-    if options.common_seeds:
-        rows = 1
-    elif options.antithetic and options.population % 2 == 0:
-        rows = options.population // 2
-    seeds = rng.integers(config.TRAIN_SEEDS, 2**31, (rows, options.episodes))
-    return np.tile(seeds, (options.population // rows, 1))
 
 
 def save(folder: Path, optimizer, state: dict, marks: dict[str, str]) -> None:
@@ -217,6 +206,7 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
             "evaluated": 0,
             "max_steps": options.max_steps,
             "judged_by": judged_by(options),
+            "bank": empty_bank(),
         },
     )
     if not options.cap_time:
@@ -235,7 +225,7 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
         start = time.monotonic()
         state["generation"] += 1
         candidates = optimizer.ask()
-        seeds = training_seeds(options, state["generation"])
+        seeds = training_seeds(options, state["generation"], state["bank"])
         returns, lengths = play_all(
             pool,
             path,
@@ -244,8 +234,11 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
             seeds.ravel(),
             int(state["max_steps"]),
         )
-        scores = returns.reshape(options.population, options.episodes).mean(1)
+        returns = returns.reshape(seeds.shape)
+        scores = returns.mean(1)
         optimizer.tell(scores)
+        if options.common_seeds:
+            state["bank"] = keep_hardest(state["bank"], seeds[0], returns)
         seconds = time.monotonic() - start
         state["seconds"] += seconds
         rate = lengths.sum() / seconds
@@ -309,6 +302,8 @@ def main() -> None:
         raise runs.RunError(
             f"{cfg.game} has no engine {cfg.controller.engine}; choose from {engines}"
         )
+    if cfg.controller.replay_tracks and not cfg.controller.common_seeds:
+        raise runs.RunError("--replay-tracks needs --common-seeds: tracks that all candidates play")
     workers.launch(cfg.controller.workers)
     with workers.pool() as pool:
         if pool is None:

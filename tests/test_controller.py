@@ -25,7 +25,6 @@ from envs.scaling import see
 from rnn.dream import load_dream
 from rnn.model import MDNRNN
 from tests.conftest import DEMO, PIPELINE, ROOT, STAGES, command, copy_run
-from train import training_seeds
 from vae.model import ConvVAE
 
 COUNTS = {"z": 99, "zh": 867, "zc": 867, "zch": 1635, "z-hidden": 1443}
@@ -149,18 +148,6 @@ def test_padded_rows():
     assert padded(np.array([1, 2, 5]), 8).tolist() == [1, 2, 5, 5]
     assert padded(np.array([1, 2, 5]), 3).tolist() == [1, 2, 5]
     assert len(padded(np.arange(17), 64)) == 24
-
-
-def test_training_tracks_are_no_others():
-    options = config.Controller(population=6, episodes=3)
-    seeds = training_seeds(options, 4)
-    assert seeds.shape == (6, 3) and (seeds >= config.TRAIN_SEEDS).all()
-    np.testing.assert_array_equal(seeds[:3], seeds[3:])  # antithetic
-    assert len(np.unique(seeds[:3])) == 9
-    assert not np.intersect1d(seeds, training_seeds(options, 5)).size
-    common = training_seeds(config.Controller(population=6, episodes=3, common_seeds=True), 4)
-    assert (common == common[0]).all()
-    assert config.EVAL_SEEDS + 100_000 < config.TEST_SEEDS < config.TRAIN_SEEDS - 100_000
 
 
 def test_logs_are_the_originals(in_toy):
