@@ -265,7 +265,9 @@ PLAYED = {
         "min_examples": 24,
         "n_episodes": 8,
         "games": 8,
-        "epochs": 10,
+        "epochs": 20,
+        "vae_growth": 3.0,
+        "vae_frames": 300_000,
         "max_frames": 500_000,
     },
     "asterix": {"min_examples": 100, "n_frames": 10_000, "epochs": 20, "max_frames": 500_000},
@@ -336,7 +338,8 @@ def planned(game: str) -> dict:
     # Nobody crosses Freeway's road who draws every action anew. Passes over all of 200 episodes
     # of 2,500 frames would take longer than play does.
     policy = "held" if game == "freeway" else "white"
-    replay = {"exp_replay_size": 60} if game == "freeway" else {}
+    # M keeps learning cars for a long time, and must not begin anew near the end.
+    replay = {"exp_replay_size": 60, "decay": 0.9998} if game == "freeway" else {}
     # Where an iteration plays eight long episodes, one of them is held out.
     held = {"holdout": 0.125} if PLAYED[game].get("n_episodes") == 8 else {}
     full = PLANNING | {
