@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 
 import workers
-from boards.players import Player, Random
+from boards.players import Player, opened
 
 ELO_START, ELO_K = 1000.0, 32.0
 
@@ -32,11 +32,7 @@ def match(
     Returns:
         1 where a has won, -1 where b has, 0 for a draw: int (games,).
     """
-    boards = rules.start(games // 2)
-    chance = Random(rules, rng)
-    for _ in range(openings):
-        boards = rules.play(boards, chance.choose(boards))[0]
-    boards = np.repeat(boards, 2, 0)
+    boards = np.repeat(opened(rules, games // 2, openings, rng), 2, 0)
     result, alive = np.zeros(games, int), np.ones(games, bool)
     turn_of_a = np.arange(games) % 2 == 0
     progress = workers.Progress(games, "games")

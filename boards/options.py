@@ -66,6 +66,12 @@ class Options:
         12, "moves of a game drawn in proportion to visits, the most visited after", grow=True
     )
     n_self_plays: int = opt(100, "games of self-play an iteration, side by side", grow=True, low=1)
+    drawn_starts: float = opt(
+        0.0,
+        "share of the games of self-play that begin with --openings drawn moves, so that moves are "
+        "met which the network itself would not make",
+        grow=True, high=1,
+    )  # fmt: skip
     n_tournaments: int = opt(
         40, "games of new against best (0: the new network is always the best)", grow=True
     )
@@ -73,7 +79,9 @@ class Options:
         0.55, "the new network becomes the best if wins / (wins + losses) is above", grow=True,
         high=1,
     )  # fmt: skip
-    openings: int = opt(2, "moves drawn at random before a game of a match", grow=True, high=8)
+    openings: int = opt(
+        2, "moves drawn at random before a game of a match, or of --drawn-starts", grow=True, high=8
+    )
     threads: int = opt(0, "CPU threads (0: every core)", grow=True)
     seed: int = opt(0, "of weights, play and training")
 

@@ -128,6 +128,14 @@ class Random:
         return draw(self.rules.valid(boards), self.rng)
 
 
+def opened(rules: ModuleType, games: int, moves: int, rng: np.random.Generator) -> np.ndarray:
+    """Boards (games, R, C) after so many moves drawn at random."""
+    boards, chance = rules.start(games), Random(rules, rng)
+    for _ in range(moves):
+        boards = rules.play(boards, chance.choose(boards))[0]
+    return boards
+
+
 class Minimax:
     """Plays any of the best moves, as a search to the end of every line says. Small games only."""
 

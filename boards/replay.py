@@ -13,7 +13,7 @@ import numpy as np
 import runs
 import workers
 from boards.options import Options
-from boards.players import Planner
+from boards.players import Planner, opened
 
 Positions = dict[str, np.ndarray]  # boards int8 (n, R, C), policy float16 (n, A), value int8 (n,)
 
@@ -21,14 +21,17 @@ Positions = dict[str, np.ndarray]  # boards int8 (n, R, C), policy float16 (n, A
 def self_play(
     rules: ModuleType, player: Planner, options: Options, rng: np.random.Generator
 ) -> tuple[Positions, dict[str, float]]:
-    """Play n_self_plays games side by side.
+    """Play n_self_plays games side by side, a share of them from drawn openings.
 
     Returns:
         What happened: boards, the searches' policies, and the outcome for who was to move; and
         numbers about the games.
     """
     games = options.n_self_plays
+    strange = round(options.drawn_starts * games)
     boards, at = rules.start(games), np.arange(games)
+    if strange:
+        boards[:strange] = opened(rules, strange, options.openings, rng)
     final, length = np.zeros(games, np.int8), np.zeros(games, int)
     seen: list[tuple[np.ndarray, ...]] = []
     progress, start, noise = (
@@ -52,7 +55,8 @@ def self_play(
         "policy": np.concatenate([p for _, _, p in seen]).astype(np.float16),
         "value": value.astype(np.int8),
     }
-    first = np.where(length % 2 == 1, final, -final)  # the outcome for who began
+    before = np.where(np.arange(games) < strange, options.openings, 0)
+    first = np.where((before + length) % 2 == 1, final, -final)  # the outcome for who began
     facts = {
         "plies": round(float(length.mean()), 1),
         "first_won": round(float((first > 0).mean()), 3),

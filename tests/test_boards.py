@@ -220,13 +220,18 @@ def test_perfect_and_plain_players():
     assert match.win_rate(result) > 0.9
 
 
-def test_self_play_says_who_won():
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_self_play_says_who_won(share):
     rules = boards.load("tictactoe")
-    chosen = options.Options(n_self_plays=10, policy_warmup=9)
+    chosen = options.Options(n_self_plays=10, policy_warmup=9, drawn_starts=share, openings=1)
     player = Planner(rules, uniform(rules), Settings(simulations=8))
     seen, facts = self_play(rules, player, chosen, np.random.default_rng(0))
     stones = (seen["boards"] != 0).sum((1, 2))
-    assert (stones[:10] == 0).all() and facts["plies"] * 10 == len(stones)
+    strange = round(10 * share)
+    assert stones[:10].tolist() == [1] * strange + [0] * (10 - strange)
+    assert facts["plies"] * 10 == len(stones)
+    began = np.where(stones[:10] == 0, seen["value"][:10], -seen["value"][:10])
+    assert facts["first_won"] == np.mean(began > 0)
     np.testing.assert_allclose(seen["policy"].sum(1), 1, atol=0.01)
     assert (seen["policy"][~rules.valid(seen["boards"])] == 0).all()
     minimax = Minimax(rules, np.random.default_rng(0))
