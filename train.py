@@ -82,13 +82,15 @@ def restore(folder: Path, optimizer, state: dict) -> dict:
     """Load what `save` wrote, or return `state` for a new run.
 
     Raises:
-        RunError: V or M has changed since, or the checkpoint is of another optimiser.
+        RunError: V or M has changed since, or the checkpoint is of another optimiser or version.
     """
     file = folder / "checkpoint.npz"
     if not file.exists():
         return state
     data = runs.read_npz(file)
     runs.check_made_from(folder.parent, file, json.loads(data["made_from"].tobytes()))
+    if lacking := state.keys() - data.keys():
+        raise runs.RunError(f"{file} is of another version (no {min(lacking)}); delete it")
     prefix = "optimizer."
     saved = {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
     try:

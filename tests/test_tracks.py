@@ -54,3 +54,9 @@ def test_a_run_replays_its_tracks_and_goes_on(toy, tmp_path):
         tracks.append(np.sort(runs.read_npz(run / "controller/checkpoint.npz")["bank"][:, 0]))
     assert len(tracks[0]) == 2  # all later generations play them again
     np.testing.assert_array_equal(*tracks)
+    file = run / "controller/checkpoint.npz"
+    state = runs.read_npz(file)
+    del state["bank"]
+    runs.write_npz(file, state)
+    done = command(*words, cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "is of another version (no bank)" in done.stderr
