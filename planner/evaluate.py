@@ -108,8 +108,7 @@ def table(rows: dict[str, dict]) -> str:
 def score(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace) -> None:
     """Play all three, print the table and write result.json."""
     start, cpu = time.monotonic(), time.process_time()
-    seeds = args.seed + np.arange(args.episodes)
-    simulations = cfg.planner.n_simulations if args.simulations is None else args.simulations
+    seeds, options = args.seed + np.arange(args.episodes), cfg.planner
     print(
         f"evaluate: {path}, {args.episodes} episodes, seeds {seeds[0]} to {seeds[-1]}, engine "
         f"{args.engine}; 1 worker, in this process",
@@ -117,11 +116,12 @@ def score(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace
     )
     rows = {"random": summary(play_random(cfg, args.engine, seeds))}
     rows["prior"] = summary(play_planned(cfg, agent, args.engine, seeds, 0))
-    rows["search"] = summary(play_planned(cfg, agent, args.engine, seeds, simulations))
+    rows["search"] = summary(play_planned(cfg, agent, args.engine, seeds, options.n_simulations))
     played = runs.read_metrics(path / "planner" / "metrics.jsonl")
     result = {
         **rows,
-        "simulations": simulations,
+        "simulations": options.n_simulations,
+        "determinisations": options.determinisations,
         "episodes": args.episodes,
         "engine": args.engine,
         "seeds": [int(seeds[0]), int(seeds[-1])],
@@ -161,6 +161,13 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--seed", type=int, default=config.TEST_SEEDS, help="of the first (default: %(default)s)")
     add("--engine", choices=ENGINES, help="who plays (default: the one whose scores are official)")
     add("--simulations", type=int, help="of a move (default: those of training)")
+    add(
+        "--determinisations",
+        type=int,
+        metavar="K",
+        help="trees a move, each of its own chance, for an M with mixtures; 0 is one tree of M's "
+        "likeliest component (default: as in training)",
+    )
     add("--video", action="store_true", help="write drive.mp4: the game and the plan")
     add("--show-tree", type=int, metavar="MOVE", help="print the tree of a move, and draw its plan")
     args = parser.parse_args(argv)
@@ -168,6 +175,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error("--episodes and --simulations must be at least 1")
     if args.show_tree is not None and args.show_tree < 0:
         parser.error("--show-tree takes the number of a move, from 0 on")
+    if args.determinisations is not None and args.determinisations < 0:
+        parser.error("--determinisations must be at least 0")
     return args
 
 
@@ -180,10 +189,13 @@ def main() -> None:
     if args.engine not in game.ENGINES:
         has = ", ".join(game.ENGINES)
         raise runs.RunError(f"{cfg.game} has no engine {args.engine}; choose from {has}")
+    if args.determinisations and not cfg.rnn.mixtures:
+        raise runs.RunError(f"the M of {path} has no mixtures: every determinisation is the same")
+    typed = {"n_simulations": args.simulations, "determinisations": args.determinisations}
+    typed = {name: value for name, value in typed.items() if value is not None}
+    cfg = dataclasses.replace(cfg, planner=dataclasses.replace(cfg.planner, **typed))
     threadpool_limits(1, "blas")
     agent = load_agent(path, cfg)
-    if args.simulations:
-        agent.options = dataclasses.replace(agent.options, n_simulations=args.simulations)
     if args.show_tree is not None:
         from planner.show import show_tree
 

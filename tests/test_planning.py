@@ -314,6 +314,8 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
     assert (planned / "log/p/curve.png").exists()
     told = command("-m", "rnn.errors", "log/p", "--steps", "1", "4", "--warmup", "5", cwd=planned)
     assert "policy" in told.stdout and "value" in told.stdout
+    words = ("evaluate.py", "log/p", "--determinisations", "2")
+    assert "has no mixtures" in command(*words, cwd=planned, check=False).stderr
 
 
 def test_what_cannot_be_planned_is_one_sentence(planned):
