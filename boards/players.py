@@ -15,7 +15,8 @@ from boards.options import Options, Run
 from planner.gumbel import gumbel_search
 from planner.mcts import Root, SearchError, Settings, Step, search
 
-PLAIN_SIMULATIONS, PLAIN_C = 500, 5.0  # of a plain search; see docs/boards.md
+PLAIN_SIMULATIONS, PLAIN_C = 500, 1.25  # of a plain search; see docs/boards.md
+BOUNDS = (-1.0, 1.0)  # lost, won; on a scale of each node's own, all that were tried may be lost
 
 Look = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # boards to logits and value
 
@@ -165,7 +166,7 @@ class Minimax:
 
 def settings_of(options: Options, **changes) -> Settings:
     """The constants of a search."""
-    words = {"c": options.c, "timeout": options.timeout, "root": options.root}
+    words = {"c": options.c, "bounds": BOUNDS, "timeout": options.timeout, "root": options.root}
     return Settings(**({"simulations": options.n_simulations} | words | changes))
 
 
@@ -207,6 +208,6 @@ def make_player(word: str, game: str, rng: np.random.Generator) -> Player:
             raise runs.RunError(f"minimax plays tictactoe alone: {game} has too many positions")
         return Minimax(rules, rng)
     if kind == "mcts" and (not number or number.isdecimal() and int(number)):
-        settings = Settings(simulations=int(number or PLAIN_SIMULATIONS), c=PLAIN_C)
+        settings = Settings(simulations=int(number or PLAIN_SIMULATIONS), c=PLAIN_C, bounds=BOUNDS)
         return Planner(rules, Rollouts(rules, rng), settings)
     raise runs.RunError(f"no player {word}: write random, mcts, mcts:<simulations> or minimax")

@@ -47,12 +47,15 @@ def back_up(path, length, leaf, best, child, reward, discount, raw, value, count
 
 @jit
 def choose(
-    path, length, leaf, c, c_base, logits, prior, value, count, visits, q, child, over, best, follow
-):
+    path, length, leaf, c, c_base, bounds, logits, prior, value, count, visits, q, child, over,
+    best, follow,
+):  # fmt: skip
     """Find the best edges of all nodes on the paths and of the leaves (MuZero, appendix B).
 
     The largest Q + prior * c * sqrt(N) / (1 + n), Q scaled to 0..1 between the least and the
-    largest value of the node and its tried edges; an edge that was never tried has the least.
+    largest value of the node and its tried edges; an edge that was never tried has the least. With
+    `bounds` float32 (2,) Q is scaled between these, and an edge that was never tried has the
+    middle (Silver et al. 2017).
     """
     for game in range(len(length)):
         for depth in range(length[game] + 1):
@@ -61,6 +64,9 @@ def choose(
             for action in range(q.shape[1]):
                 if visits[node, action] > 0:
                     low, high = min(low, q[node, action]), max(high, q[node, action])
+            untried = np.float32(0)
+            if len(bounds):
+                low, high, untried = bounds[0], bounds[1], np.float32(0.5)
             span = max(high - low, EPSILON)
             weight = np.float32(c + np.log((count[node] + c_base + 1) / c_base))
             weight *= np.sqrt(count[node])
@@ -69,8 +75,7 @@ def choose(
                 if logits[node, action] == -np.inf:
                     continue
                 score = weight * prior[node, action] / (1 + visits[node, action])
-                if visits[node, action] > 0:
-                    score += (q[node, action] - low) / span
+                score += (q[node, action] - low) / span if visits[node, action] > 0 else untried
                 if score > top:
                     top, top_action = score, action
             best[node] = top_action

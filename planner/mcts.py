@@ -52,12 +52,17 @@ class Root(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The constants of a search; see the options of the same names in stages.py."""
+    """The constants of a search; see the options of the same names in stages.py.
+
+    Attributes:
+        bounds: the least and the largest value there can be; none: those met around a node.
+    """
 
     simulations: int = 50
     timeout: float = 0.0
     c: float = 1.25
     c_base: float = 19652.0
+    bounds: tuple[float, ...] = ()
     max_depth: int = 0
     root: str = "puct"
     considered: int = 16
@@ -84,6 +89,7 @@ class Tree:
         nodes = (settings.simulations or MOST) + 1
         self.games, self.actions, self.nodes, self.settings = games, actions, nodes, settings
         size = games * nodes
+        self.bounds = np.array(settings.bounds, np.float32)
         self.roots = np.arange(games)
         self.count, self.value, self.raw_value = np.zeros((3, size), np.float32)
         self.depth = np.zeros(size, np.int32)
@@ -155,8 +161,9 @@ class Tree:
 
     def choose(self, leaf: np.ndarray) -> None:
         """Find the best edges of the nodes on the last paths and of their leaves (B,) anew."""
+        settings = self.settings
         kernels.choose(
-            self.path, self.length, leaf, self.settings.c, self.settings.c_base, self.logits,
+            self.path, self.length, leaf, settings.c, settings.c_base, self.bounds, self.logits,
             self.prior, self.value, self.count, self.edge_visits, self.edge_q, self.child,
             self.over, self.best, self.follow,
         )  # fmt: skip

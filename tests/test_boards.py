@@ -136,7 +136,9 @@ class SlowNode:
         """Play one simulation; returns its outcome."""
         tried, settings = self.visits > 0, self.settings
         known = [self.value, *self.q[tried]]
-        q = np.where(tried, self.q - min(known), 0) / max(max(known) - min(known), 1e-8)
+        low, high = settings.bounds or (min(known), max(known))
+        untried = (low + high) / 2 if settings.bounds else low
+        q = (np.where(tried, self.q, untried) - low) / max(high - low, 1e-8)
         weight = settings.c + np.log((self.count + settings.c_base + 1) / settings.c_base)
         score = q + self.prior * weight * np.sqrt(self.count) / (1 + self.visits)
         move = int(np.where(self.legal, score, -np.inf).argmax())
@@ -155,8 +157,9 @@ class SlowNode:
         return gain
 
 
-def test_the_search_of_two_players_is_that_of_a_slow_one():
-    rules, settings = boards.load("connect4"), Settings(simulations=150, c=2.0)
+@pytest.mark.parametrize("bounds", [(), (-1.0, 1.0)])
+def test_the_search_of_two_players_is_that_of_a_slow_one(bounds):
+    rules, settings = boards.load("connect4"), Settings(simulations=150, c=2.0, bounds=bounds)
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(42, 8)).astype(np.float32)
 
@@ -190,7 +193,14 @@ def outcomes(rules, at: np.ndarray, depth: int) -> np.ndarray:
     return table
 
 
-def test_search_without_a_network_wins_and_blocks_in_connect_four():
+def leaning(rules):
+    """A judge that wants the first move, seven times as much as any other."""
+    logits = np.float32([2] + [0] * (len(rules.NAMES) - 1))
+    return lambda b: (np.tile(logits, (len(b), 1)), np.zeros(len(b)))
+
+
+@pytest.mark.parametrize("judge", [uniform, leaning])
+def test_a_search_wins_and_blocks_in_connect_four(judge):
     rules, rng = boards.load("connect4"), np.random.default_rng(0)
     at, seen = rules.start(60), []
     for _ in range(12):
@@ -202,7 +212,7 @@ def test_search_without_a_network_wins_and_blocks_in_connect_four():
     win = soon.max(1) == 1
     block = ~win & (soon == -1).any(1) & (late.max(1) > -1)
     assert win.sum() > 10 and block.sum() > 10
-    player = Planner(rules, uniform(rules), Settings(simulations=200, c=5.0))
+    player = Planner(rules, judge(rules), Settings(simulations=200, bounds=(-1.0, 1.0)))
     chosen = soon[np.arange(len(at)), player.choose(at)]
     assert (chosen[win] == 1).all() and (chosen[block] == 0).all()
 
@@ -212,7 +222,7 @@ def test_perfect_and_plain_players():
     perfect, again = (Minimax(rules, rng) for _ in range(2))
     assert perfect.solve(rules.start(1).tobytes()) == 0
     assert match.counts(match.match(rules, perfect, again, 20, 0, rng)) == (0, 20, 0)
-    blind = Planner(rules, uniform(rules), Settings(simulations=600, c=5.0))
+    blind = Planner(rules, uniform(rules), Settings(simulations=600, bounds=(-1.0, 1.0)))
     assert match.every_line(rules, blind, first=True)[2] == 0
     plain = make_player("mcts:200", "tictactoe", rng)
     assert match.counts(match.match(rules, perfect, plain, 20, 0, rng))[2] == 0
