@@ -79,7 +79,7 @@ def decide(
     options = options if explore else dataclasses.replace(options, policy="greedy")
     games, actions = root.logits.shape
     trees = max(1, options.determinisations)
-    tree, policy, visits = None, softmax(root.logits), np.zeros((games, actions), int)
+    tree, policy, visits = None, softmax(root.logits), np.zeros((games * trees, actions), int)
     many = Root(*(np.repeat(part, trees, axis=0) for part in root)) if trees > 1 else root
     try:
         if not options.n_simulations and not options.timeout:

@@ -65,12 +65,12 @@ def play_planned(
     seeds: np.ndarray,
     simulations: int,
     simulator: bool = False,
-    sampled: bool = False,
+    drawn: bool = False,
 ) -> np.ndarray:
     """Scores of greedy play with a search of some simulations (0: the policy alone).
 
     Args:
-        simulator: search in the game itself, not in M. sampled: draw moves as in training.
+        simulator: search in the game itself, not in M. drawn: draw moves as in training.
     """
     options = dataclasses.replace(agent.options, n_simulations=simulations, noise_ratio=0.0)
     if not simulations:
@@ -85,7 +85,7 @@ def play_planned(
     what = f"{simulations} simulations in the {'game' if simulator else 'model'}"
     progress = workers.Progress(len(seeds), "episodes")
     scores = {}
-    for played in play(games, agent, [int(s) for s in seeds], sampled, (1,)):
+    for played in play(games, agent, [int(s) for s in seeds], drawn, (1,)):
         scores[played.seed] = float(played.episode.reward.sum())
         progress.add(1, f"{what}, mean {np.mean(list(scores.values())):.2f}")
     for batch in (games, inner):
@@ -116,11 +116,15 @@ def score(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace
     )
     rows = {"random": summary(play_random(cfg, args.engine, seeds))}
     rows["prior"] = summary(play_planned(cfg, agent, args.engine, seeds, 0))
-    rows["search"] = summary(play_planned(cfg, agent, args.engine, seeds, options.n_simulations))
+    budget = options.n_simulations
+    rows["search"] = summary(play_planned(cfg, agent, args.engine, seeds, budget))
+    if args.drawn:
+        again = play_planned(cfg, agent, args.engine, seeds, budget, drawn=True)
+        rows["search, drawn"] = summary(again)
     played = runs.read_metrics(path / "planner" / "metrics.jsonl")
     result = {
         **rows,
-        "simulations": options.n_simulations,
+        "simulations": budget,
         "determinisations": options.determinisations,
         "episodes": args.episodes,
         "engine": args.engine,
@@ -167,6 +171,11 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="K",
         help="trees a move, each of its own chance, for an M with mixtures; 0 is one tree of M's "
         "likeliest component (default: as in training)",
+    )
+    add(
+        "--drawn",
+        action="store_true",
+        help="play once more with moves drawn from the search as in training, without its noise",
     )
     add("--video", action="store_true", help="write drive.mp4: the game and the plan")
     add("--show-tree", type=int, metavar="MOVE", help="print the tree of a move, and draw its plan")

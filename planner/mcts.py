@@ -62,10 +62,10 @@ class Settings:
     timeout: float = 0.0
     c: float = 1.25
     c_base: float = 19652.0
-    bounds: tuple[float, ...] = ()
     max_depth: int = 0
     root: str = "puct"
     considered: int = 16
+    bounds: tuple[float, ...] = ()
 
 
 class SearchError(ValueError):

@@ -208,6 +208,10 @@ def test_a_decision_depends_on_its_own_game_alone(more):
     assert together.actions[2] == alone.actions[0]
     np.testing.assert_allclose(together.policy[2], alone.policy[0], atol=1e-4)
     np.testing.assert_allclose(together.policy.sum(1), 1, atol=1e-5)
+    blind = config.Planner(n_simulations=0, **more)  # the policy alone
+    rngs = [np.random.default_rng(g) for g in range(4)]
+    alone = decide(latent, root, blind, np.zeros(4, int), rngs, False)
+    np.testing.assert_array_equal(alone.actions, root.logits.argmax(1))
 
 
 def test_options_keep_the_names_they_had(tmp_path):
