@@ -310,7 +310,7 @@ TOY_PLANNING_RNN = TOY_RNN | {
 }
 # One ball a game.
 CATCH_DEMO = {
-    "vae": {"batch_size": 16},
+    "vae": {"standardize": False, "batch_size": 16},
     "rnn": {
         "sequence_length": 8,
         "batch_size": 32,
@@ -320,11 +320,12 @@ CATCH_DEMO = {
     },
     "planner": {
         "max_steps": 8,
-        "min_examples": 1000,
+        "min_examples": 2000,
         "vae_epochs": 3,
+        "vae_frames": 30_000,
         "vae_growth": 0.0,
-        "n_episodes": 300,
-        "epochs": 15,
+        "n_episodes": 600,
+        "epochs": 10,
         "max_iter": 3,
         "games": 64,
     },
