@@ -246,6 +246,14 @@ class Controller:
         "sample", "z at play: drawn from V's posterior (the original) or its mean (ctallec)",
         choices=("sample", "mean"),
     )  # fmt: skip
+    components: int = opt(
+        0,
+        "evolve C along so many principal components of what it sees, each scaled to the same "
+        "spread (0: in its weights)",
+    )
+    components_of: str = opt(
+        "", "run, of the same V and M, whose C drives while what C sees is measured"
+    )
     optimizer: str = opt(
         "cma", "what evolves C", choices=("cma", "openes", "pepg", "ses", "ga")
     )  # fmt: skip

@@ -27,6 +27,7 @@ import config
 import envs
 import runs
 import workers
+from controller.components import InComponents, find_components
 from controller.logs import Logs
 from controller.model import count_params, load_controller, save_controller, shape_of
 from controller.optimizers import make_optimizer
@@ -53,15 +54,19 @@ def play(
     return tuple(rollout(agent, batch, params, seeds))
 
 
+def games_at_once(pool, options: config.Controller) -> int:
+    """Games, or dreams, that a worker plays side by side."""
+    jobs = max(options.population * options.episodes, options.eval_episodes)
+    most = options.dreams if options.world == "dream" else options.batch_size
+    return min(math.ceil(jobs / pool.workers), most)  # a game of CarRacing takes 17 MB
+
+
 def play_all(pool, path, cfg, params: np.ndarray, seeds: np.ndarray, max_steps: int):
     """Deal jobs out to the workers: params (jobs, P), seeds (jobs,); (returns, lengths) in order.
 
     A task is what fills a worker's games twice over, or less if that keeps all workers busy.
     """
-    options = cfg.controller
-    jobs = max(options.population * options.episodes, options.eval_episodes)
-    most = options.dreams if options.world == "dream" else options.batch_size
-    games = min(math.ceil(jobs / pool.workers), most)  # a game of CarRacing takes 17 MB
+    games = games_at_once(pool, cfg.controller)
     size = min(math.ceil(len(seeds) / pool.workers), 2 * games)
     cuts = range(0, len(seeds), size)
     task = functools.partial(play, path, cfg, games, max_steps)
@@ -176,23 +181,28 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
     options = cfg.controller
     path = runs.folder(run)
     game = envs.load(cfg.game)
-    count = count_params(shape_of(options, cfg.vae.z_size, cfg.rnn.hidden_size, game.OUTPUTS))
+    shape = shape_of(options, cfg.vae.z_size, cfg.rnn.hidden_size, game.OUTPUTS)
+    count = count_params(shape)
+    make = functools.partial(
+        make_optimizer,
+        options.optimizer,
+        population=options.population,
+        sigma_init=options.sigma_init,
+        sigma_decay=options.sigma_decay,
+        weight_decay=options.weight_decay,
+        antithetic=options.antithetic,
+        seed=options.seed,
+    )
     try:
-        optimizer = make_optimizer(
-            options.optimizer,
-            count,
-            population=options.population,
-            sigma_init=options.sigma_init,
-            sigma_decay=options.sigma_decay,
-            weight_decay=options.weight_decay,
-            antithetic=options.antithetic,
-            seed=options.seed,
-        )
+        optimizer = make(count)
     except ValueError as error:
         raise runs.RunError(f"{options.optimizer} cannot start: {error}") from None
     folder = runs.claim(run, "controller", cfg)
     runs.sweep(folder)
     marks = runs.made_from(path, "vae", "rnn")
+    if options.components:
+        found = find_components(pool, path, cfg, games_at_once(pool, options), marks)
+        optimizer = InComponents(make, found, shape)
     if options.start_from:
         source, _ = runs.find(options.start_from)
         optimizer.set_mean(check_size(load_controller(source), count, source))
@@ -303,6 +313,10 @@ def main() -> None:
     if cfg.controller.engine not in engines:
         raise runs.RunError(
             f"{cfg.game} has no engine {cfg.controller.engine}; choose from {engines}"
+        )
+    if bool(cfg.controller.components) != bool(cfg.controller.components_of):
+        raise runs.RunError(
+            "--components needs --components-of, a run that drives, and the other way round"
         )
     if cfg.controller.replay_tracks and not cfg.controller.common_seeds:
         raise runs.RunError("--replay-tracks needs --common-seeds: tracks that all candidates play")

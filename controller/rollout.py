@@ -37,7 +37,12 @@ def team(path: Path, cfg: config.Config, engine: str, games: int):
     return load_agent(path, cfg), envs.load(cfg.game).Games(games, engine)
 
 
-def rollout(agent: Agent, games, params: np.ndarray, seeds: np.ndarray) -> Rollouts:
+Look = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
+
+
+def rollout(
+    agent: Agent, games, params: np.ndarray, seeds: np.ndarray, look: Look | None = None
+) -> Rollouts:
     """Play job j with controller params[j] on track seeds[j].
 
     An episode's noise comes from its seed alone, so its outcome does not depend on which games
@@ -46,6 +51,7 @@ def rollout(agent: Agent, games, params: np.ndarray, seeds: np.ndarray) -> Rollo
     Args:
         games: a batch of games (envs/).
         params: (jobs, P). seeds: (jobs,).
+        look: called at every step with z, h and c as C sees them, a row a game.
     """
     jobs, n = len(seeds), len(games.obs)
     out = Rollouts(np.zeros(jobs), np.zeros(jobs, int))
@@ -75,8 +81,10 @@ def rollout(agent: Agent, games, params: np.ndarray, seeds: np.ndarray) -> Rollo
             noise[i] = rngs[i].standard_normal(agent.noise_size, np.float32)
         rows = padded(np.flatnonzero(alive), n)
         given = (games.obs, h, c, weights, noise, valid)
-        answer = agent.act(*(x[rows] for x in given))
-        act, h[rows], c[rows], _ = (x.numpy() for x in answer)
+        act, *after, z = (x.numpy() for x in agent.act(*(x[rows] for x in given)))
+        if look:
+            look(*(x[: alive.sum()] for x in (z, h[rows], c[rows])))
+        h[rows], c[rows] = after
         actions[rows] = act
         reward, terminated, truncated = games.step(actions, alive)
         np.add.at(out.returns, job[alive], reward[alive].astype(np.float64))
@@ -98,13 +106,19 @@ def dream_team(path: Path, cfg: config.Config):
 
 
 def dream_rollout(
-    dream: Dream, chunk: Callable, params: np.ndarray, seeds: np.ndarray, n: int
+    dream: Dream,
+    chunk: Callable,
+    params: np.ndarray,
+    seeds: np.ndarray,
+    n: int,
+    look: Look | None = None,
 ) -> Rollouts:
     """Dream job j with controller params[j]; its chance comes from seeds[j] alone.
 
     Args:
         chunk: what `dream.make_chunk` compiled. params: (jobs, P). seeds: (jobs,).
         n: dreams at once; those that end make room for the next jobs every few steps.
+        look: called every few steps with z, h and c as C sees them next, a row a dream.
     """
     jobs, n = len(seeds), min(n, len(seeds))
     out = Rollouts(np.zeros(jobs), np.zeros(jobs, int))
@@ -137,6 +151,8 @@ def dream_rollout(
         for old, new in zip(state, after, strict=True):
             old[alive] = new.numpy()[: len(alive)]
         returns, lengths, on = (x.numpy()[: len(alive)] for x in (returns, lengths, on))
+        if look and on.any():
+            look(*(x[alive[on]] for x in state[:3]))
         out.returns[job[alive]] += returns
         out.lengths[job[alive]] += lengths
         left[alive] -= lengths
