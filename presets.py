@@ -30,16 +30,26 @@ TOY = {
     "controller": TOY_CONTROLLER,
 }
 
+# Who steers at random is on the road for two hundred steps at most, and only there does M see bends
+# and what earns a reward: so many short episodes.
 SMALL_CAR = {
-    "record": {"episodes": 320, "policy": "brownian"},
+    "record": {"episodes": 1500, "max_steps": 200, "policy": "brownian"},
     "vae": {
         "learning_rate": 7e-4,
         "final_learning_rate": 5e-5,
         "epochs": 5,
-        "max_frames": 250,
+        "max_frames": 30,
         "flip": True,
     },
-    "rnn": {"sequence_length": 200, "steps": 600, "decay": 0.996},
+    "rnn": {
+        "reward_head": True,
+        "done_head": True,
+        "steps": 6000,
+        "sequence_length": 100,
+        "batch_size": 16,
+        "decay": 0.9995,
+        "validate_every": 500,
+    },
 }
 CARRACING = {
     "full": {},
@@ -48,26 +58,14 @@ CARRACING = {
         "controller": {
             "z_mode": "mean",
             "episodes": 4,
-            "eval_every": 10,
+            "eval_every": 5,
             "eval_episodes": 64,
             "common_seeds": True,
-            "hours": 3.0,
+            "hours": 0.75,
         },
     },
-    # Who steers at random is on the road for two hundred steps at most, and only there does M see
-    # what earns a reward: so many short episodes.
-    "dream": {
-        "record": {"episodes": 1500, "max_steps": 200, "policy": "brownian"},
-        "vae": SMALL_CAR["vae"] | {"max_frames": 30},
-        "rnn": {
-            "reward_head": True,
-            "done_head": True,
-            "steps": 6000,
-            "sequence_length": 100,
-            "batch_size": 16,
-            "decay": 0.9995,
-            "validate_every": 500,
-        },
+    "dream": SMALL_CAR
+    | {
         "controller": {
             "world": "dream",
             "temperature": 1.5,

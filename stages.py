@@ -246,14 +246,12 @@ class Controller:
         "sample", "z at play: drawn from V's posterior (the original) or its mean (ctallec)",
         choices=("sample", "mean"),
     )  # fmt: skip
-    components: int = opt(
-        0,
-        "evolve C along so many principal components of what it sees, each scaled to the same "
-        "spread (0: in its weights)",
-    )
     components_of: str = opt(
-        "", "run, of the same V and M, whose C drives while what C sees is measured"
+        "",
+        "evolve C along principal components of what it sees while the C of this run, of the same "
+        "V and M, drives (default: in its weights)",
     )
+    components: int = opt(48, "how many of them, each scaled to the same spread", low=1)
     optimizer: str = opt(
         "cma", "what evolves C", choices=("cma", "openes", "pepg", "ses", "ga")
     )  # fmt: skip

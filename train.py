@@ -1,7 +1,7 @@
 """Stage 5: evolve the controller C, in the game or in M's dream of it.
 
     python train.py carracing                      every core, the paper's sizes
-    python train.py carracing --preset small       sizes for two cores and three hours
+    python train.py carracing --preset small       sizes for two cores and an hour
     python train.py takecover                      inside M's dream
     python train.py carracing --in dream --run asleep --models carracing
     mpirun -n 65 python train.py carracing         64 workers, as the original
@@ -27,7 +27,13 @@ import config
 import envs
 import runs
 import workers
-from controller.components import InComponents, find_components
+from controller.components import (
+    FILE,
+    InComponents,
+    load_components,
+    load_driver,
+    measure_components,
+)
 from controller.logs import Logs
 from controller.model import count_params, load_controller, save_controller, shape_of
 from controller.optimizers import make_optimizer
@@ -197,12 +203,16 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
         optimizer = make(count)
     except ValueError as error:
         raise runs.RunError(f"{options.optimizer} cannot start: {error}") from None
+    marks = runs.made_from(path, "vae", "rnn")
+    driver = None
+    if options.components_of and not (path / "controller" / FILE).exists():
+        driver = load_driver(path, options, shape, marks)
     folder = runs.claim(run, "controller", cfg)
     runs.sweep(folder)
-    marks = runs.made_from(path, "vae", "rnn")
-    if options.components:
-        found = find_components(pool, path, cfg, games_at_once(pool, options), marks)
-        optimizer = InComponents(make, found, shape)
+    if driver is not None:
+        measure_components(pool, path, cfg, games_at_once(pool, options), driver, marks)
+    if options.components_of:
+        optimizer = InComponents(make, load_components(path), shape)
     if options.start_from:
         source, _ = runs.find(options.start_from)
         optimizer.set_mean(check_size(load_controller(source), count, source))
@@ -313,10 +323,6 @@ def main() -> None:
     if cfg.controller.engine not in engines:
         raise runs.RunError(
             f"{cfg.game} has no engine {cfg.controller.engine}; choose from {engines}"
-        )
-    if bool(cfg.controller.components) != bool(cfg.controller.components_of):
-        raise runs.RunError(
-            "--components needs --components-of, a run that drives, and the other way round"
         )
     if cfg.controller.replay_tracks and not cfg.controller.common_seeds:
         raise runs.RunError("--replay-tracks needs --common-seeds: tracks that all candidates play")

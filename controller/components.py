@@ -21,10 +21,11 @@ import numpy as np
 
 import config
 import runs
-from controller.model import Shape, load_controller
+from controller.model import Shape, count_params, load_controller
 from controller.optimizers import Optimizer
 from controller.rollout import dream_rollout, dream_team, rollout, team
 
+FILE = "components.npz"
 EPISODES = 64  # driven to measure what C sees
 STRIDE = 8  # steps between those of the game that are looked at
 FLOOR = 0.0025  # share of the whole variance that is added to each component's before scaling
@@ -45,12 +46,7 @@ def principal_components(states: np.ndarray, count: int, centred: bool = True) -
 
     Args:
         centred: about the mean; about zero otherwise, for a C without a bias.
-
-    Raises:
-        ValueError: F < count.
     """
-    if states.shape[1] < count:
-        raise ValueError(f"C sees {states.shape[1]} numbers, fewer than {count} components")
     mean = states.mean(0) * centred
     variance, directions = np.linalg.eigh((states - mean).T @ (states - mean) / len(states))
     variance, directions = variance[::-1][:count], directions[:, ::-1][:, :count]
@@ -121,7 +117,7 @@ class InComponents:
         self.inner.set_mean(self._project(params))
 
     def state(self) -> dict[str, np.ndarray]:
-        """What the next generations depend on; the components are kept by `find_components`."""
+        """What the next generations depend on; the components are in a file of their own."""
         return self.inner.state()
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
@@ -155,38 +151,55 @@ def watch(
     return np.maximum(states, 0) if options.rectify else states
 
 
-def find_components(pool, path: Path, cfg: config.Config, games: int, marks: dict) -> Components:
-    """Load a run's components, or measure and keep them.
+def load_driver(path: Path, options: config.Controller, shape: Shape, marks: dict) -> np.ndarray:
+    """Load the C (P,) that is to drive for run `path`.
 
     Args:
-        games: played at once by a worker.
-        marks: of this run's V and M (`runs.made_from`).
+        marks: of the run's V and M (`runs.made_from`).
 
     Raises:
-        RunError: the run whose controller is to drive has another V or M, or a C of another form.
+        RunError: its run has another V or M, or a C of another form; or C sees too few numbers.
     """
-    file, options = path / "controller" / "components.npz", cfg.controller
-    if file.exists():
-        data = runs.read_npz(file)
-        runs.check_made_from(path, file, json.loads(data["made_from"].tobytes()))
-        return Components(*(data[name] for name in Components._fields))
     source, lent = runs.find(options.components_of)
     params = load_controller(source)
     if runs.made_from(source, "vae", "rnn") != marks:
         raise runs.RunError(f"{source} has another V or M than {path}: it cannot drive for it")
-    if lent.controller.inputs != options.inputs:
+    if lent.controller.inputs != options.inputs or len(params) != count_params(shape):
         raise runs.RunError(
-            f"the C of {source} sees {lent.controller.inputs}, that of {path} {options.inputs}"
+            f"the C of {source} has {len(params)} parameters and sees {lent.controller.inputs}; "
+            f"that of {path} has {count_params(shape)} and sees {options.inputs}"
         )
+    if shape.sizes[0] < options.components:
+        raise runs.RunError(
+            f"C sees {shape.sizes[0]} numbers, fewer than --components {options.components}"
+        )
+    return params
+
+
+def measure_components(
+    pool, path: Path, cfg: config.Config, games: int, params: np.ndarray, marks: dict
+) -> None:
+    """Let C with params (P,) drive, in all workers, and write the components of what it sees.
+
+    Args:
+        games: played at once by a worker. marks: of the run's V and M.
+    """
+    options = cfg.controller
     seeds = np.random.default_rng([options.seed, 0]).integers(config.TRAIN_SEEDS, 2**31, EPISODES)
-    task = functools.partial(watch, path, cfg, games, params)
-    states = np.concatenate(
-        list(pool.map(task, np.array_split(seeds, min(pool.workers, EPISODES))))
-    )
-    try:
-        found = principal_components(states, options.components, options.bias)
-    except ValueError as error:
-        raise runs.RunError(f"--components {options.components}: {error}") from None
+    shares = np.array_split(seeds, min(pool.workers, EPISODES))
+    states = list(pool.map(functools.partial(watch, path, cfg, games, params), shares))
+    found = principal_components(np.concatenate(states), options.components, options.bias)
     arrays = found._asdict() | {"made_from": np.frombuffer(json.dumps(marks).encode(), np.uint8)}
-    runs.write_npz(file, arrays)
-    return found
+    runs.write_npz(path / "controller" / FILE, arrays)
+
+
+def load_components(path: Path) -> Components:
+    """Load what `measure_components` wrote.
+
+    Raises:
+        RunError: V or M has changed since.
+    """
+    file = path / "controller" / FILE
+    data = runs.read_npz(file)
+    runs.check_made_from(path, file, json.loads(data["made_from"].tobytes()))
+    return Components(*(data[name] for name in Components._fields))

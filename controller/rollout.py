@@ -118,7 +118,7 @@ def dream_rollout(
     Args:
         chunk: what `dream.make_chunk` compiled. params: (jobs, P). seeds: (jobs,).
         n: dreams at once; those that end make room for the next jobs every few steps.
-        look: called every few steps with z, h and c as C sees them next, a row a dream.
+        look: called every few steps with z, h and c as C sees them, a row a dream.
     """
     jobs, n = len(seeds), min(n, len(seeds))
     out = Rollouts(np.zeros(jobs), np.zeros(jobs, int))
@@ -142,6 +142,8 @@ def dream_rollout(
         alive = np.flatnonzero(job >= 0)
         if not len(alive):
             return out
+        if look:
+            look(*(x[alive] for x in state[:3]))
         rows = padded(alive, n)
         size = (dream.CHUNK, dream.noise_size)
         noise = np.stack([rngs[i].standard_normal(size, np.float32) for i in alive], 1)
@@ -151,8 +153,6 @@ def dream_rollout(
         for old, new in zip(state, after, strict=True):
             old[alive] = new.numpy()[: len(alive)]
         returns, lengths, on = (x.numpy()[: len(alive)] for x in (returns, lengths, on))
-        if look and on.any():
-            look(*(x[alive[on]] for x in state[:3]))
         out.returns[job[alive]] += returns
         out.lengths[job[alive]] += lengths
         left[alive] -= lengths

@@ -1,7 +1,7 @@
 """Stage 1: record episodes of a simple policy to log/<run>/record/<seed>.npz.
 
     python -m record.extract carracing                      10,000 episodes, every core
-    python -m record.extract carracing --preset small       320 episodes
+    python -m record.extract carracing --preset small       1,500 short episodes
     mpirun -n 65 python -m record.extract carracing         64 workers
     python -m record.extract carracing --run second --policy controller --source carracing
 
