@@ -187,8 +187,16 @@ def measure_components(
     options = cfg.controller
     seeds = np.random.default_rng([options.seed, 0]).integers(config.TRAIN_SEEDS, 2**31, EPISODES)
     shares = np.array_split(seeds, min(pool.workers, EPISODES))
-    states = list(pool.map(functools.partial(watch, path, cfg, games, params), shares))
-    found = principal_components(np.concatenate(states), options.components, options.bias)
+    parts = list(pool.map(functools.partial(watch, path, cfg, games, params), shares))
+    states = np.concatenate(parts)
+    found = principal_components(states, options.components, options.bias)
+    rest = states - found.mean - (states - found.mean) @ found.directions @ found.inverse
+    kept = 1 - rest.var(0).sum() / states.var(0).sum()
+    print(
+        f"components: {options.components} of the {states.shape[1]} numbers that C sees while that "
+        f"of {options.components_of} drives, {kept:.1%} of their variance",
+        flush=True,
+    )
     arrays = found._asdict() | {"made_from": np.frombuffer(json.dumps(marks).encode(), np.uint8)}
     runs.write_npz(path / "controller" / FILE, arrays)
 
