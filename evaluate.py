@@ -11,7 +11,7 @@
 A score is the mean return over episodes of the genuine game (Gymnasium's own CarRacing-v3,
 ViZDoom's take cover), written to result.json in the run's folder. A shorter evaluation does not
 replace a longer one; another engine's is in result-<engine>.json, the dream's in
-result-dream.json.
+result-dream.json, and other seeds' in result-seed-<seed>.json.
 
 A run of train_alphazero.py has options of its own: evaluate.py log/<run> --help.
 """
@@ -22,7 +22,6 @@ import argparse
 import dataclasses
 import functools
 import importlib.metadata
-import json
 import platform
 import sys
 import time
@@ -37,6 +36,7 @@ import runs
 import workers
 from controller.model import load_controller
 from controller.rollout import dream_rollout, dream_team, rollout, team
+from controller.scores import other_seeds, write_result
 from record.policies import BASELINES
 from stages import ENGINES
 
@@ -168,21 +168,8 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
             rows[name] = summary(np.concatenate(list(parts)))
         result["baselines"] = {name: rows[name] for name in BASELINES[cfg.game]}
     print(table(rows))
-    print(f"written to {write_result(path, cfg.game, result)}")
-
-
-def write_result(path: Path, game: str, result: dict) -> Path:
-    """Write result.json; under another name if the game was drawn fast, or if result.json has more
-    episodes of the same controller."""
-    official = result["engine"] == envs.load(game).OFFICIAL
-    drawn = "" if official else f"-{result['engine']}"
-    file = path / f"result{drawn}.json"
-    was = json.loads(file.read_text()) if file.exists() else {}
-    same = was.get("controller") == result["controller"]
-    if same and was["episodes"] > result["episodes"]:
-        file = path / f"result{drawn}-{result['episodes']}.json"
-    runs.write_json(file, result)
-    return file
+    parts = [] if result["engine"] == envs.load(cfg.game).OFFICIAL else [result["engine"]]
+    print(f"written to {write_result(path, result, parts + other_seeds(args.seed))}")
 
 
 def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:

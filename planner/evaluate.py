@@ -1,4 +1,10 @@
-"""Score a planner: random play, the policy alone, and the search, on the same frozen model."""
+"""Score a planner: random play, the policy alone, and the search, on the same frozen model.
+
+    python evaluate.py log/breakout
+
+Written to result.json in the run's folder. A shorter evaluation does not replace a longer one, and
+another engine, search or first seed goes to result-<what>.json.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,7 @@ import config
 import envs
 import runs
 import workers
-from controller.scores import interval
+from controller.scores import interval, other_seeds, write_result
 from planner.agent import Agent, load_agent
 from planner.play import play
 from planner.simulator import Simulator
@@ -105,8 +111,14 @@ def table(rows: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
-def score(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace) -> None:
-    """Play all three, print the table and write result.json."""
+def score(
+    path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace, changed: dict[str, int]
+) -> None:
+    """Play all three, print the table and write result.json.
+
+    Args:
+        changed: what was chosen otherwise than in training, by name.
+    """
     start, cpu = time.monotonic(), time.process_time()
     seeds, options = args.seed + np.arange(args.episodes), cfg.planner
     print(
@@ -139,10 +151,9 @@ def score(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace
         "cpu_hours": round((time.process_time() - cpu) / 3600, 4),
     }
     print(table(rows))
-    official = args.engine == envs.load(cfg.game).OFFICIAL
-    file = path / ("result.json" if official else f"result-{args.engine}.json")
-    runs.write_json(file, result)
-    print(f"written to {file}")
+    parts = [] if args.engine == envs.load(cfg.game).OFFICIAL else [args.engine]
+    parts += [f"{name}-{value}" for name, value in changed.items()] + other_seeds(args.seed)
+    print(f"written to {write_result(path, result, parts)}")
 
 
 def watch(path: Path, cfg: config.Config, agent: Agent, args: argparse.Namespace) -> None:
@@ -202,6 +213,8 @@ def main() -> None:
         raise runs.RunError(f"the M of {path} has no mixtures: every determinisation is the same")
     typed = {"n_simulations": args.simulations, "determinisations": args.determinisations}
     typed = {name: value for name, value in typed.items() if value is not None}
+    was = dataclasses.asdict(cfg.planner)
+    changed = {name.removeprefix("n_"): n for name, n in typed.items() if n != was[name]}
     cfg = dataclasses.replace(cfg, planner=dataclasses.replace(cfg.planner, **typed))
     threadpool_limits(1, "blas")
     agent = load_agent(path, cfg)
@@ -212,4 +225,4 @@ def main() -> None:
     elif args.video:
         watch(path, cfg, agent, args)
     else:
-        score(path, cfg, agent, args)
+        score(path, cfg, agent, args, changed)

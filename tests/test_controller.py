@@ -203,10 +203,11 @@ def test_evaluation_writes_an_honest_result(demo, toy):
     assert set(result["baselines"]) == {"random", "full-throttle"}
     assert result["command"].endswith("--episodes 2 --baselines")
     command("evaluate.py", "log/toy", "--episodes", "1", cwd=toy)
-    command("evaluate.py", "log/toy", "--episodes", "3", "--engine", "fast", cwd=toy)
+    words = ("--episodes", "3", "--engine", "fast", "--seed", "7")
+    command("evaluate.py", "log/toy", *words, cwd=toy)
     assert json.loads((run / "result.json").read_text()) == result
     assert json.loads((run / "result-1.json").read_text())["episodes"] == 1
-    assert json.loads((run / "result-fast.json").read_text())["engine"] == "fast"
+    assert json.loads((run / "result-fast-seed-7.json").read_text())["seeds"] == [7, 9]
 
 
 def test_ablations_are_compared_track_by_track(demo, in_toy, monkeypatch, capsys):

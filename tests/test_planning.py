@@ -303,6 +303,11 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
         row = result[who]
         assert row["episodes"] == 3 and row["ci95"][0] <= row["mean"] <= row["ci95"][1]
         assert who in done.stdout
+    other = ("--episodes", "1", "--simulations", "2", "--seed", "7")
+    for words, name in ((other[:2], "1"), (other, "simulations-2-seed-7")):
+        command("evaluate.py", "log/p", *words, cwd=planned)
+        assert json.loads((planned / f"log/p/result-{name}.json").read_text())["episodes"] == 1
+    assert json.loads((planned / "log/p/result.json").read_text()) == result
     shown = command("evaluate.py", "log/p", "--show-tree", "3", cwd=planned).stdout
     assert "visits" in shown and "plan:" in shown and (planned / "log/p/tree.png").exists()
     command("evaluate.py", "log/p", "--video", cwd=planned)
