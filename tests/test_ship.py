@@ -10,6 +10,7 @@ import pytest
 import config
 import runs
 from controller.ship import ship
+from rnn.dream import load_dream
 from tests.conftest import command
 
 
@@ -29,3 +30,14 @@ def test_a_copy_is_played_like_the_run(in_toy, tmp_path):
     assert json.loads((copy / "result.json").read_text())["episodes"] == 2
     with pytest.raises(runs.RunError, match="is there already"):
         ship(in_toy, copy)
+
+
+def test_without_frames_from_anywhere_a_dream_starts_at_first_ones(in_toy, tmp_path):
+    copy = tmp_path / "copy"
+    ship(in_toy, copy)
+    cfg, file = config.load(copy / "config.json"), copy / "series" / "initial_z.npz"
+    starts = {k: v for k, v in runs.read_npz(file).items() if not k.startswith("any_")}
+    runs.write_npz(file, starts)
+    assert len(load_dream(copy, cfg).start_mu) == len(starts["mu"])
+    with pytest.raises(runs.RunError, match="has first frames only"):
+        load_dream(copy, cfg, start="any")
