@@ -212,7 +212,7 @@ def start_from(model: Any, run: str, stage: str) -> None:
 
 
 def borrow(run: str, cfg: config.Config, source: str) -> config.Config:
-    """Copy V, M and the first frames of run `source` into `run`, with their options.
+    """Copy V, M, their metrics and the first frames of run `source` into `run`, with their options.
 
     Returns `cfg` with those options.
 
@@ -229,14 +229,15 @@ def borrow(run: str, cfg: config.Config, source: str) -> config.Config:
         raise RunError(f"{lender} plays {lent.game}, not {cfg.game}")
     cfg = dataclasses.replace(cfg, vae=lent.vae, series=lent.series, rnn=lent.rnn)
     for stage, names in (
-        ("vae", ("vae.weights.h5",)),
+        ("vae", ("vae.weights.h5", "metrics.jsonl")),
         ("series", ("initial_z.npz",)),
-        ("rnn", ("rnn.weights.h5", "made_from.json")),
+        ("rnn", ("rnn.weights.h5", "made_from.json", "metrics.jsonl")),
     ):
         claim(run, stage, cfg)
-        for name in names:
-            with replacing(path / stage / name) as copy:
-                copy.write((lender / stage / name).read_bytes())
+        for file in (lender / stage / name for name in names):
+            if file.exists():  # an untrained M has no metrics
+                with replacing(path / stage / file.name) as copy:
+                    copy.write(file.read_bytes())
     return cfg
 
 

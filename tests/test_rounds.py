@@ -69,7 +69,8 @@ def test_a_run_borrows_v_and_m_and_keeps_them(in_toy, tmp_path, monkeypatch):
     )
     cfg = runs.borrow(target, cfg, "toy")
     assert cfg.rnn == config.load(in_toy / "config.json").rnn
-    for file in ("vae/vae.weights.h5", "rnn/rnn.weights.h5", "series/initial_z.npz"):
+    weights = ("vae/vae.weights.h5", "rnn/rnn.weights.h5")
+    for file in (*weights, "series/initial_z.npz", "vae/metrics.jsonl", "rnn/metrics.jsonl"):
         assert runs.fingerprint(tmp_path / "log/guest" / file) == runs.fingerprint(in_toy / file)
     runs.borrow(target, cfg, "toy")
     (tmp_path / "log/guest/vae/vae.weights.h5").write_bytes(b"another")
