@@ -232,6 +232,18 @@ def test_ablations_are_compared_track_by_track(demo, in_toy, monkeypatch, capsys
     shutil.rmtree("log/blind")
 
 
+def test_the_shipped_ablations_are_those_of_the_table(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    first = Path("pretrained/carracing")
+    others = sorted(Path("pretrained").glob("carracing-*"))
+    rows = ablations.rows_of([str(path) for path in (first, *others)])
+    assert rows == json.loads((first / "ablations.json").read_text())
+    for path in (Path(row["run"]) for row in rows.values() if "run" in row):
+        result = json.loads((path / "result.json").read_text())
+        assert result["controller"] == runs.fingerprint(path / "controller" / "controller.npz")
+        assert (result["episodes"], result["engine"]) == (100, "gymnasium")
+
+
 def test_evaluation_plays_the_genuine_game(in_toy):
     path, cfg = runs.find("toy")
     agent, params = load_agent(path, cfg), load_controller(path)
