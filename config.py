@@ -11,9 +11,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from presets import PRESETS
-from stages import RNN, STAGES, VAE, Controller, Planner, Record, Series
+import presets
+import presets_planning
+from stages import RNN, VAE, Controller, Record, Series
+from stages_planning import Planner
 
+STAGES = {
+    "record": Record,
+    "vae": VAE,
+    "series": Series,
+    "rnn": RNN,
+    "controller": Controller,
+    "planner": Planner,
+}
+PRESETS = presets.PRESETS | presets_planning.PRESETS
 GAMES = tuple(PRESETS)
 LOG = Path("log")
 

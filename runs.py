@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -295,23 +295,6 @@ def load_checkpoint(path: Path, variables: list[Any]) -> dict[str, Any]:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return json.loads(data["state"].tobytes())
-
-
-def split(seeds: Sequence[int], holdout: float) -> tuple[np.ndarray, np.ndarray]:
-    """Split episodes into training and validation by their seeds: who is held out stays held out.
-
-    Returns:
-        Indices into `seeds` of the episodes to train on, and of those held out.
-
-    Raises:
-        RunError: too few episodes to hold any out.
-    """
-    every = max(2, round(1 / holdout)) if holdout > 0 else 0
-    is_held = np.array([bool(every) and seed % every == every - 1 for seed in seeds], bool)
-    train, held = np.flatnonzero(~is_held), np.flatnonzero(is_held)
-    if not len(train) or (every and not len(held)):
-        raise RunError(f"{len(seeds)} episodes are too few to hold out {holdout:.0%} of them")
-    return train, held
 
 
 @contextlib.contextmanager

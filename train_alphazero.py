@@ -34,7 +34,7 @@ from controller.rounds import hours
 from planner.agent import load_agent
 from planner.play import play
 from planner.plot import plot_progress
-from record.episodes import episode_length, list_episodes, save_episode
+from record.episodes import episode_length, list_episodes, save_episode, split
 from record.extract import record_one
 from rnn.train import check_options, check_picture
 
@@ -240,7 +240,7 @@ def check(path: Path, cfg: config.Config) -> None:
     if not options.start_from:
         seeds = range(cfg.record.seed, cfg.record.seed + options.min_examples)
         for part in (cfg.vae, cfg.rnn):
-            runs.split(seeds, part.holdout)
+            split(seeds, part.holdout)
 
 
 def main() -> None:

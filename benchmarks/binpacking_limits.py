@@ -20,7 +20,7 @@ import config
 import runs
 import workers
 from envs import binpacking
-from record.episodes import list_episodes, load_episode
+from record.episodes import list_episodes, load_episode, split
 
 WARMUP, STEPS = 50, [1, 10, 100]  # true steps that M sees first, and imagined ones
 
@@ -47,7 +47,7 @@ def measure_vision(path, cfg: config.Config, frames: int) -> None:
     from vae.model import load_vae, pixels, to_uint8
 
     files = [file for file, _ in list_episodes(path / "record", False)]
-    _, held = runs.split([int(f.stem) for f in files], cfg.vae.holdout)
+    _, held = split([int(f.stem) for f in files], cfg.vae.holdout)
     rng = np.random.default_rng(0)
     vae = load_vae(path, cfg.vae, "float32")
     truth, seen = [], []
@@ -86,7 +86,7 @@ def measure_memory(path, cfg: config.Config, count: int, temperature: float) -> 
     series = load_series(path)
     vae = load_vae(path, cfg.vae, "float32")
     rnn = load_rnn(path, cfg.vae.z_size, binpacking.ACTION_SIZE, cfg.rnn)
-    _, held = runs.split(series.seed, cfg.rnn.holdout)
+    _, held = split(series.seed, cfg.rnn.holdout)
     rows = sequences(series, held, WARMUP + max(STEPS), count, 0)
     z, action = series.mu[rows].astype(np.float32), series.action[rows]
     dream = imagine(rnn, z, action, WARMUP, temperature, told=True, bounds=series.bounds())

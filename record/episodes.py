@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +137,20 @@ def list_episodes(folder: Path, skip_bad: bool = False) -> list[tuple[Path, int]
         made_by = command(folder.parent, "record")
         raise RunError(f"no episodes in {folder}; make them with `{made_by}` first")
     return episodes
+
+
+def split(seeds: Sequence[int], holdout: float) -> tuple[np.ndarray, np.ndarray]:
+    """Split episodes into training and validation by their seeds: who is held out stays held out.
+
+    Returns:
+        Indices into `seeds` of the episodes to train on, and of those held out.
+
+    Raises:
+        RunError: too few episodes to hold any out.
+    """
+    every = max(2, round(1 / holdout)) if holdout > 0 else 0
+    is_held = np.array([bool(every) and seed % every == every - 1 for seed in seeds], bool)
+    train, held = np.flatnonzero(~is_held), np.flatnonzero(is_held)
+    if not len(train) or (every and not len(held)):
+        raise RunError(f"{len(seeds)} episodes are too few to hold out {holdout:.0%} of them")
+    return train, held

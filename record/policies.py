@@ -14,7 +14,7 @@ import numpy as np
 
 import envs
 from envs import binpacking, carracing
-from presets import PLANNED
+from presets_planning import PLANNED
 
 Policy = Callable[[Any], np.ndarray]
 Maker = Callable[[np.random.Generator], Policy]

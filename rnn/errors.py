@@ -20,6 +20,7 @@ import config
 import envs
 import runs
 import workers
+from record.episodes import split
 from series.data import Series, load_series
 
 
@@ -112,7 +113,7 @@ def run_errors(
 ) -> dict:
     """Measure M of a run and write errors.json."""
     series = load_series(path)
-    _, held = runs.split(series.seed, cfg.rnn.holdout)
+    _, held = split(series.seed, cfg.rnn.holdout)
     rows = sequences(series, held, warmup + max(steps), count, seed)
     runs.tensorflow()
     from rnn.model import load_rnn

@@ -19,6 +19,7 @@ import cli
 import config
 import runs
 import workers
+from record.episodes import split
 from series.data import Series, Stream, load_series, windows
 from vae.data import read_ahead
 
@@ -193,7 +194,7 @@ def main() -> None:
     check_options(options)
     path = runs.folder(run)
     series = load_series(path)
-    train, held = runs.split(series.seed, options.holdout)
+    train, held = split(series.seed, options.holdout)
     held = held if len(held) else train
     train, held = (newest(series, part, options.exp_replay_size) for part in (train, held))
     check_picture(options, int(series.length[held].max()))

@@ -15,11 +15,14 @@ import pytest
 import cli
 import config
 import runs
+from record.episodes import split
 from tests.conftest import PIPELINE, ROOT, command, copy_run
 
 ORDER = [
     "presets",
+    "presets_planning",
     "stages",
+    "stages_planning",
     "config",
     "runs",
     "workers",
@@ -227,15 +230,15 @@ def test_checkpoints_refuse_another_model(tmp_path):
 
 
 def test_split_keeps_held_out_episodes_held_out():
-    train, held = runs.split(range(100), 0.05)
-    _, still = runs.split(range(200), 0.05)
+    train, held = split(range(100), 0.05)
+    _, still = split(range(200), 0.05)
     assert len(held) == 5 and set(held) <= set(still) and len(train) == 95
     assert not set(train) & set(held)
     seeds = [s for s in range(200) if s % 7]  # some could not be read
-    _, few = runs.split(seeds, 0.05)
+    _, few = split(seeds, 0.05)
     assert {seeds[i] for i in few} <= set(still)
     with pytest.raises(runs.RunError, match="too few"):
-        runs.split([1, 2], 0.05)
+        split([1, 2], 0.05)
 
 
 def test_what_was_made_with_another_v_or_m_is_refused(toy, tmp_path):

@@ -14,7 +14,7 @@ import pytest
 import envs
 import runs
 from envs import boxing, breakout, freeway, minatar_games
-from presets import PLANNED
+from presets_planning import PLANNED
 from record.episodes import load_episode
 from tests.conftest import command
 

@@ -20,7 +20,7 @@ import cli
 import config
 import runs
 import workers
-from record.episodes import list_episodes
+from record.episodes import list_episodes, split
 from vae.data import batches, frame_count
 
 
@@ -153,7 +153,7 @@ def main() -> None:
     options = cfg.vae
     workers.alone("vae.train")
     episodes = list_episodes(runs.folder(run) / "record", options.skip_bad)
-    parts = runs.split([int(file.stem) for file, _ in episodes], options.holdout)
+    parts = split([int(file.stem) for file, _ in episodes], options.holdout)
     newest = slice(-options.exp_replay_size, None)
     train, held = ([episodes[i] for i in part[newest]] for part in parts)
     runs.tensorflow(options.threads)
