@@ -3,7 +3,7 @@
 Monsters at the far wall throw fireballs; step left or right, and survive. The score is the number
 of steps survived, 2,100 at most. Two engines play the same game with the same seeds, and differ
 only in the size of the picture that ViZDoom draws before it is scaled to 64x64: `vizdoom` 320x240,
-as `VizdoomTakeCover-v1` does (official scores), `fast` 160x120, three times as fast.
+as `VizdoomTakeCover-v1` does (official scores), `fast` 160x120, two and a half times as fast.
 """
 
 from __future__ import annotations
