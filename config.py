@@ -32,6 +32,7 @@ LOG = Path("log")
 # Recording plays seeds from 0 on, a generation of evolution draws from TRAIN_SEEDS on, and
 # train_alphazero.py plays from ten million on.
 EVAL_SEEDS = 500_000  # the evaluations during evolution, which choose the best controller
+CHOICE_SEEDS = 600_000  # controller/choose.py, which judges them again
 TEST_SEEDS = 800_000  # evaluate.py
 TRAIN_SEEDS = 1_000_000
 

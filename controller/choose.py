@@ -1,0 +1,120 @@
+"""Judge a run's generations again, on fresh tracks, and keep the best of them as its controller.
+
+    python -m controller.choose log/drive                       the five that scored best
+    python -m controller.choose log/drive --generations 20 30 --keep    these, to compare only
+
+Evolution keeps the distribution's mean that scored best in an evaluation; the best of ten such
+scores is partly luck. Here the means play more tracks, which nothing was chosen on before and
+`evaluate.py` never plays, in the world that C evolved in. Writes choice.json to the run's folder
+and, without --keep, its controller.npz.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+import cli
+import config
+import runs
+import workers
+from controller.jobs import play_all
+from controller.model import load_controller, save_controller
+from controller.plot import history_files
+from controller.scores import interval
+
+
+def evaluated(path: Path) -> dict[int, tuple[float, np.ndarray]]:
+    """Read the evaluated generations of a run: their scores and C's parameters (P,).
+
+    Raises:
+        RunError: it has none.
+    """
+    found = {}
+    for file in history_files(path):
+        log = Path(str(file).replace(".hist.json", ".log.json"))
+        rows = json.loads(log.read_text()) if log.exists() else []
+        found |= {row[0]: (row[1], np.array(row[2])) for row in rows}
+    if not found:
+        raise runs.RunError(f"{path} has no evaluated generation; run `python train.py` first")
+    return found
+
+
+def wanted(found: dict[int, tuple], generations: list[int], count: int) -> list[int]:
+    """The generations to judge: those named, or the `count` that scored best, in order.
+
+    Raises:
+        RunError: one that was named was never evaluated.
+    """
+    if strange := set(generations) - found.keys():
+        known = ", ".join(map(str, sorted(found)))
+        raise runs.RunError(f"generation {min(strange)} was not evaluated; choose from {known}")
+    return sorted(generations or sorted(found, key=lambda g: found[g][0])[-count:])
+
+
+def choose(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
+    """Play, print the table, write choice.json and the best controller."""
+    found = evaluated(path)
+    generations = wanted(found, args.generations, args.best)
+    seeds = config.CHOICE_SEEDS + np.arange(args.episodes)
+    print(
+        f"choose: {path}, generations {', '.join(map(str, generations))}, {args.episodes} tracks "
+        f"each; {workers.describe(pool.size)}\n"
+        f"{'generation':>10}{'evaluated':>11}{'mean ± std':>17}{'95 % of the mean':>20}{'min':>8}",
+        flush=True,
+    )
+    rows = {}
+    for generation in generations:
+        score, params = found[generation]
+        jobs = np.tile(params, (len(seeds), 1))
+        scores, _ = play_all(pool, path, cfg, jobs, seeds, cfg.controller.max_steps)
+        rows[generation] = {
+            "evaluated": score,
+            "mean": round(float(scores.mean()), 2),
+            "std": round(float(scores.std()), 2),
+            "ci95": interval(scores),
+            "min": round(float(scores.min()), 2),
+            "scores": [round(float(s), 2) for s in scores],
+        }
+        low, high = rows[generation]["ci95"]
+        print(
+            f"{generation:>10}{score:11.1f}{scores.mean():9.1f} ± {scores.std():5.1f}"
+            f"{low:12.1f} .. {high:5.1f}{scores.min():8.1f}",
+            flush=True,
+        )
+    runs.write_json(path / "choice.json", {"seeds": [int(seeds[0]), int(seeds[-1])], "rows": rows})
+    best = max(rows, key=lambda g: rows[g]["mean"])
+    if args.keep:
+        return
+    marks = runs.made_from(path, "vae", "rnn")
+    score = rows[best]["mean"]
+    save_controller(path, found[best][1], marks, generation=best, score=score)
+    print(f"generation {best} is kept in {path / 'controller' / 'controller.npz'}")
+
+
+def main() -> None:
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
+    add = parser.add_argument
+    add("run", help="a run's folder, such as log/drive")
+    add("--best", type=int, default=5, help="how many of the best to judge (default: 5)")
+    add("--generations", type=int, nargs="+", default=[], help="judge these instead")
+    add("--episodes", type=int, default=256, help="tracks of each (default: 256)")
+    add("--keep", action="store_true", help="keep the controller as it is")
+    add("--workers", type=int, default=0, help="worker processes (default: one a core)")
+    args = parser.parse_args()
+    if min(args.best, args.episodes) < 1:
+        parser.error("--best and --episodes must be at least 1")
+    path, cfg = runs.find(args.run)
+    load_controller(path)  # what is missing, or of another V or M, is said before anything starts
+    workers.launch(args.workers)
+    with workers.pool() as pool:
+        if pool is not None:
+            choose(pool, path, cfg, args)
+
+
+if __name__ == "__main__":
+    cli.run(main)
