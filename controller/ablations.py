@@ -4,8 +4,9 @@
 
 Each run has been scored (`evaluate.py <run> --baselines`); its name in the table comes from its own
 options. Beside it stands what was published. Two runs that played the same tracks are compared
-track by track: the mean difference to the first run and its 95 % interval. Writes ablations.json
-and ablations.png to the first run's folder.
+track by track: the mean difference to the first run and its 95 % interval. Where both were judged
+again (`controller.choose`), so are their equal generations. Writes ablations.json and ablations.png
+to the first run's folder.
 """
 
 from __future__ import annotations
@@ -39,20 +40,34 @@ def label(cfg: config.Config) -> str:
     return inputs if blind or cfg.rnn.steps else f"{inputs}, M untrained"
 
 
+def at_equal_generations(first: dict, other: dict) -> dict[str, list[float]]:
+    """Differences of two choice.json, `other` to `first`: mean and 95 % interval by generation."""
+    if not first or not other or first["seeds"] != other["seeds"]:
+        return {}
+    found = {}
+    for generation in sorted(first["rows"].keys() & other["rows"].keys(), key=int):
+        a, b = (np.array(choice["rows"][generation]["scores"]) for choice in (first, other))
+        found[generation] = [round(float((b - a).mean()), 2), *interval(b - a)]
+    return found
+
+
 def rows_of(names: list[str]) -> dict[str, dict]:
     """A row for each run, random play of the first one last.
 
     Raises:
         RunError: a run plays another game, has no score, or is the second of its kind.
     """
-    rows, first = {}, None
+    rows, first, first_choice = {}, None, None
     for name in names:
         path, cfg = runs.find(name)
         if cfg.game != "carracing":
             raise runs.RunError(f"{path} plays {cfg.game}, not carracing")
         runs.require(path, "result.json")
         result = json.loads((path / "result.json").read_text())
-        first = first or result
+        file = path / "choice.json"
+        choice = json.loads(file.read_text()) if file.exists() else {}
+        if first is None:
+            first, first_choice = result, choice
         if label(cfg) in rows:
             raise runs.RunError(f"{path} and {rows[label(cfg)]['run']} are both {label(cfg)!r}")
         scores = np.array(result["scores"])
@@ -66,6 +81,8 @@ def rows_of(names: list[str]) -> dict[str, dict]:
         if result is not first and result["seeds"] == first["seeds"]:
             difference = scores - np.array(first["scores"])
             row["difference"] = [round(float(difference.mean()), 2), *interval(difference)]
+        if result is not first and (equal := at_equal_generations(first_choice, choice)):
+            row["equal_generations"] = equal
         rows[label(cfg)] = row
     if "baselines" in first:
         random = first["baselines"]["random"]
@@ -89,7 +106,13 @@ def table(rows: dict[str, dict]) -> str:
                 "-" if mean is None else f"{mean} ± {std}",
             ]
         )
-    return "\n".join("".join(f"{word:>22}" for word in line) for line in lines)
+    text = ["".join(f"{word:>22}" for word in line) for line in lines]
+    for name, row in rows.items():
+        for generation, (mean, low, high) in row.get("equal_generations", {}).items():
+            text.append(
+                f"{name}, both at generation {generation}: {mean:+.1f} ({low:+.1f} .. {high:+.1f})"
+            )
+    return "\n".join(text)
 
 
 def plot(rows: dict[str, dict]):

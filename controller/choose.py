@@ -6,7 +6,7 @@
 Evolution keeps the distribution's mean that scored best in an evaluation; the best of ten such
 scores is partly luck. Here the means play more tracks, which nothing was chosen on before and
 `evaluate.py` never plays, in the world that C evolved in. Writes choice.json to the run's folder
-and, without --keep, its controller.npz.
+and, without --keep, its controller.npz. What was judged already is not played again.
 """
 
 from __future__ import annotations
@@ -55,42 +55,55 @@ def wanted(found: dict[int, tuple], generations: list[int], count: int) -> list[
     return sorted(generations or sorted(found, key=lambda g: found[g][0])[-count:])
 
 
+def judged(file: Path, made: dict, found: dict[int, tuple]) -> dict[str, dict]:
+    """Rows of an earlier choice.json on the same tracks, by the same V, M and C."""
+    old = json.loads(file.read_text()) if file.exists() else {}
+    if any(old.get(key) != value for key, value in made.items()):
+        return {}
+    same = {str(generation): score for generation, (score, _) in found.items()}
+    return {g: row for g, row in old["rows"].items() if row["evaluated"] == same.get(g)}
+
+
+def judge(scores: np.ndarray, evaluated: float) -> dict:
+    """The row of a generation: scores (N,) of its tracks, and what its evaluation had said."""
+    values = {"mean": scores.mean(), "std": scores.std(), "min": scores.min()}
+    row = {"evaluated": evaluated} | {k: round(float(v), 2) for k, v in values.items()}
+    return row | {"ci95": interval(scores), "scores": [round(float(s), 2) for s in scores]}
+
+
 def choose(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
-    """Play, print the table, write choice.json and the best controller."""
+    """Play what was not yet judged, print the table, write choice.json and the best controller."""
     found = evaluated(path)
     generations = wanted(found, args.generations, args.best)
     seeds = config.CHOICE_SEEDS + np.arange(args.episodes)
+    marks = runs.made_from(path, "vae", "rnn")
+    made = {"seeds": [int(seeds[0]), int(seeds[-1])], "made_from": marks}
+    file = path / "choice.json"
+    rows = judged(file, made, found)
     print(
         f"choose: {path}, generations {', '.join(map(str, generations))}, {args.episodes} tracks "
         f"each; {workers.describe(pool.size)}\n"
         f"{'generation':>10}{'evaluated':>11}{'mean ± std':>17}{'95 % of the mean':>20}{'min':>8}",
         flush=True,
     )
-    rows = {}
     for generation in generations:
         score, params = found[generation]
-        jobs = np.tile(params, (len(seeds), 1))
-        scores, _ = play_all(pool, path, cfg, jobs, seeds, cfg.controller.max_steps)
-        rows[generation] = {
-            "evaluated": score,
-            "mean": round(float(scores.mean()), 2),
-            "std": round(float(scores.std()), 2),
-            "ci95": interval(scores),
-            "min": round(float(scores.min()), 2),
-            "scores": [round(float(s), 2) for s in scores],
-        }
-        low, high = rows[generation]["ci95"]
+        if str(generation) not in rows:
+            jobs = np.tile(params, (len(seeds), 1))
+            scores, _ = play_all(pool, path, cfg, jobs, seeds, cfg.controller.max_steps)
+            rows[str(generation)] = judge(scores, score)
+            runs.write_json(file, made | {"rows": rows}, indent=None)
+        row = rows[str(generation)]
+        low, high = row["ci95"]
         print(
-            f"{generation:>10}{score:11.1f}{scores.mean():9.1f} ± {scores.std():5.1f}"
-            f"{low:12.1f} .. {high:5.1f}{scores.min():8.1f}",
+            f"{generation:>10}{score:11.1f}{row['mean']:9.1f} ± {row['std']:5.1f}"
+            f"{low:12.1f} .. {high:5.1f}{row['min']:8.1f}",
             flush=True,
         )
-    runs.write_json(path / "choice.json", {"seeds": [int(seeds[0]), int(seeds[-1])], "rows": rows})
-    best = max(rows, key=lambda g: rows[g]["mean"])
     if args.keep:
         return
-    marks = runs.made_from(path, "vae", "rnn")
-    score = rows[best]["mean"]
+    best = max(generations, key=lambda g: rows[str(g)]["mean"])
+    score = rows[str(best)]["mean"]
     save_controller(path, found[best][1], marks, generation=best, score=score)
     print(f"generation {best} is kept in {path / 'controller' / 'controller.npz'}")
 

@@ -24,6 +24,7 @@ KEPT = (
     "rnn/metrics.jsonl",
     "controller/*.json",
     "controller/metrics.jsonl",
+    "choice.json",
     "planner/state.json",
     "planner/metrics.jsonl",
     "planner/progress.png",

@@ -40,7 +40,12 @@ def test_the_best_of_fresh_tracks_is_kept(run, tmp_path):
         means[generation] = scores.mean()
     assert sorted(means) == [1, 2] and choice["seeds"] == [seeds[0], seeds[-1]]
 
+    choice["rows"]["2"]["mean"] = -1000.0  # what was judged is not played again
+    (run / "choice.json").write_text(json.dumps(choice))
     out = command(*words, "--best", "9", cwd=tmp_path).stdout
+    assert "-1000.0" in out and "generation 1 is kept" in out
+    (run / "choice.json").unlink()
+    out = command(*words, cwd=tmp_path).stdout
     best = max(means, key=means.get)
     assert f"generation {best} is kept" in out
     np.testing.assert_array_equal(load_controller(run), found[best][1])

@@ -221,10 +221,17 @@ def test_ablations_are_compared_track_by_track(demo, in_toy, monkeypatch, capsys
             made["scores"] = [score - 1 for score in made["scores"]]
         Path("log/blind").mkdir(exist_ok=True)
         Path("log/blind", name).write_text(json.dumps(made))
+    judged = ((in_toy, {"2": [5, 9], "10": [1, 1]}), (Path("log/blind"), {"10": [3, 3], "4": [0]}))
+    for path, scores in judged:
+        rows = {generation: {"scores": values} for generation, values in scores.items()}
+        (path / "choice.json").write_text(json.dumps({"seeds": [0, 1], "rows": rows}))
     ablations.main()
-    assert "632 ± 251" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "632 ± 251" in out and "z, both at generation 10: +2.0 (+2.0 .. +2.0)" in out
     rows = json.loads((in_toy / "ablations.json").read_text())
     assert list(rows) == ["zh", "z", "random"] and rows["z"]["difference"] == [-1, -1, -1]
+    assert rows["z"]["equal_generations"] == {"10": [2, 2, 2]}
+    (in_toy / "choice.json").unlink()
     assert imageio.imread(in_toy / "ablations.png").std() > 5
     monkeypatch.setattr(sys, "argv", ["ablations", "log/toy", "log/toy"])
     with pytest.raises(runs.RunError, match="are both 'zh'"):
