@@ -1,30 +1,22 @@
-"""C, the agent, rollouts, the logs, evaluation and pictures, on a real toy run."""
+"""C, the agent, rollouts, the logs and evolution, on a real toy run."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-from pathlib import Path
 
-import imageio.v3 as imageio
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import config
 import runs
-from controller import ablations
-from controller.agent import Agent, choose, control, features, load_agent, squash
-from controller.curves import own_curve
-from controller.model import Shape, count_params, load_controller, shape_of
-from controller.plot import history
+from controller.agent import Agent, choose, control, features, squash
+from controller.model import Shape, count_params, shape_of
 from controller.rollout import padded, rollout
 from envs import binpacking, carracing
 from envs.scaling import see
-from rnn.dream import load_dream
 from rnn.model import MDNRNN
-from tests.conftest import DEMO, PIPELINE, ROOT, STAGES, command, copy_run
+from tests.conftest import PIPELINE, command, copy_run
 from vae.model import ConvVAE
 
 COUNTS = {"z": 99, "zh": 867, "zc": 867, "zch": 1635, "z-hidden": 1443}
@@ -176,144 +168,6 @@ def test_every_optimizer_evolves(optimizer, toy, tmp_path):
     command(*words, "--generations", "2", "--cap-time", "--retrain", cwd=tmp_path)
     (hist,) = (run / "controller").glob(f"carracing.{optimizer}.1.4.hist.json")
     assert len(json.loads(hist.read_text())) == 2
-
-
-@pytest.fixture(scope="module")
-def demo(toy) -> tuple[Path, str]:
-    """`make demo` from its sixth command on, of 2 tracks, not 16; the run, and what it printed."""
-    for words in DEMO[len(STAGES) :]:
-        done = command(*(w.replace("16", "2") for w in words), cwd=toy)
-    return toy / "log" / "toy", done.stdout
-
-
-def test_the_demo_ends_with_pictures_and_a_table(demo):
-    run, text = demo
-    assert "full-throttle" in text.splitlines()[-2]
-    assert {"drive.mp4", "dream.mp4"} <= {p.name for p in run.iterdir()}
-    for name in ("training", "training.wall", "losses", "reconstructions", "dreams"):
-        assert imageio.imread(run / f"{name}.png").std() > 5
-
-
-def test_evaluation_writes_an_honest_result(demo, toy):
-    run, _ = demo
-    result = json.loads((run / "result.json").read_text())
-    assert {"mean", "std", "median", "min", "max", "wall_hours", "versions"} <= set(result)
-    assert result["episodes"] == len(result["scores"]) == 2 and result["engine"] == "gymnasium"
-    assert result["seeds"] == [config.TEST_SEEDS, config.TEST_SEEDS + 1]
-    assert set(result["baselines"]) == {"random", "full-throttle"}
-    assert result["command"].endswith("--episodes 2 --baselines")
-    command("evaluate.py", "log/toy", "--episodes", "1", cwd=toy)
-    words = ("--episodes", "3", "--engine", "fast", "--seed", "7")
-    command("evaluate.py", "log/toy", *words, cwd=toy)
-    assert json.loads((run / "result.json").read_text()) == result
-    assert json.loads((run / "result-1.json").read_text())["episodes"] == 1
-    assert json.loads((run / "result-fast-seed-7.json").read_text())["seeds"] == [7, 9]
-
-
-def test_ablations_are_compared_track_by_track(demo, in_toy, monkeypatch, capsys):
-    """The same run once more as if C saw z alone, a point worse on every track."""
-    monkeypatch.setattr(sys, "argv", ["ablations", "log/toy", "log/blind"])
-    for name, inputs in (("result.json", None), ("config.json", "z")):
-        made = json.loads((in_toy / name).read_text())
-        if inputs:
-            made["controller"]["inputs"] = inputs
-        else:
-            made["scores"] = [score - 1 for score in made["scores"]]
-        Path("log/blind").mkdir(exist_ok=True)
-        Path("log/blind", name).write_text(json.dumps(made))
-    judged = ((in_toy, {"2": [5, 9], "10": [1, 1]}), (Path("log/blind"), {"10": [3, 3], "4": [0]}))
-    for path, scores in judged:
-        rows = {generation: {"scores": values} for generation, values in scores.items()}
-        (path / "choice.json").write_text(json.dumps({"seeds": [0, 1], "rows": rows}))
-    ablations.main()
-    out = capsys.readouterr().out
-    assert "632 ± 251" in out and "z, both at generation 10: +2.0 (+2.0 .. +2.0)" in out
-    rows = json.loads((in_toy / "ablations.json").read_text())
-    assert list(rows) == ["zh", "z", "random"] and rows["z"]["difference"] == [-1, -1, -1]
-    assert rows["z"]["equal_generations"] == {"10": [2, 2, 2]}
-    (in_toy / "choice.json").unlink()
-    assert imageio.imread(in_toy / "ablations.png").std() > 5
-    monkeypatch.setattr(sys, "argv", ["ablations", "log/toy", "log/toy"])
-    with pytest.raises(runs.RunError, match="are both 'zh'"):
-        ablations.main()
-    shutil.rmtree("log/blind")
-
-
-def test_the_shipped_ablations_are_those_of_the_table(monkeypatch):
-    monkeypatch.chdir(ROOT)
-    first = Path("pretrained/carracing")
-    others = sorted(Path("pretrained").glob("carracing-*"))
-    rows = ablations.rows_of([str(path) for path in (first, *others)])
-    assert rows == json.loads((first / "ablations.json").read_text())
-    for path in (Path(row["run"]) for row in rows.values() if "run" in row):
-        result = json.loads((path / "result.json").read_text())
-        assert result["controller"] == runs.fingerprint(path / "controller" / "controller.npz")
-        assert (result["episodes"], result["engine"]) == (100, "gymnasium")
-
-
-def test_evaluation_plays_the_genuine_game(in_toy):
-    path, cfg = runs.find("toy")
-    agent, params = load_agent(path, cfg), load_controller(path)
-    scores = [
-        rollout(agent, carracing.Games(1, engine, 30), params[None], np.array([3])).returns[0]
-        for engine in ("gymnasium", "fast")
-    ]
-    np.testing.assert_allclose(*scores, atol=15)
-
-
-def test_the_shipped_run_is_whole_and_drives():
-    """What is in pretrained/ plays, dreams and plots, and its score is of this controller."""
-    path, cfg = runs.find(str(ROOT / "pretrained" / "carracing"))
-    result = json.loads((path / "result.json").read_text())
-    assert result["controller"] == runs.fingerprint(path / "controller" / "controller.npz")
-    assert result["episodes"] == 100 and result["engine"] == "gymnasium" and result["mean"] > 880
-    agent, params = load_agent(path, cfg), load_controller(path)
-    games = carracing.Games(2, "fast", 300)
-    returns = rollout(agent, games, np.tile(params, (2, 1)), np.array([800_000, 800_001])).returns
-    assert (returns > 100).all()  # 300 steps of a thousand
-    assert len(load_dream(path, cfg).start_mu) == 1500
-    assert len(load_dream(path, cfg, start="any").start_mu) == 2000
-    assert history(path)[0][-1, 0] >= result["generation"]
-    (generation, steps, hours, core_hours), scores = own_curve(path, 2)
-    assert generation[0] == 5 and abs(scores[0] - 857) < 1
-    assert 64 * 4 * 800 * 5 < steps[0] < 64 * 4 * 1000 * 5 and (np.diff(steps) > 0).all()
-    np.testing.assert_allclose(core_hours, 2 * hours)
-
-
-def test_videos_of_the_game_and_the_dream(toy, monkeypatch):
-    monkeypatch.setattr(carracing, "MAX_STEPS", 20)
-    monkeypatch.chdir(toy)
-    from controller.show import in_dream, in_game, save_video
-
-    path, cfg = runs.find("toy")
-    agent, params = load_agent(path, cfg), load_controller(path)
-    dream = load_dream(path, cfg, max_steps=15, done_threshold=0.999999)
-    scenes = {
-        "drive.mp4": in_game(agent, params, 1, None),
-        "dream.mp4": in_dream(agent, dream, params, 1, None),
-    }
-    for name, pictures in scenes.items():
-        count = save_video(pictures, path / name)
-        frames = imageio.imread(path / name)
-        assert frames.shape == (count, 400, 800, 3) and frames.std() > 5
-        assert count == (20 if name == "drive.mp4" else 15)
-
-
-def test_a_video_without_an_encoder_is_one_sentence(tmp_path, monkeypatch):
-    from controller.show import save_video
-
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(runs.RunError, match="no video encoder"):
-        save_video(iter([np.zeros((8, 8, 3), np.uint8)]), tmp_path / "drive.mp4")
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
-def test_a_window_without_a_display_is_one_sentence(toy, monkeypatch):
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
-        monkeypatch.delenv(name, raising=False)
-    done = command("evaluate.py", "log/toy", "--play", cwd=toy, check=False)
-    assert done.returncode == 1 and "no display" in done.stderr and "--video" in done.stderr
 
 
 def test_evolution_stops_at_its_limits(toy, tmp_path):
