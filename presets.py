@@ -61,7 +61,7 @@ CARRACING = {
             "eval_every": 5,
             "eval_episodes": 64,
             "common_seeds": True,
-            "hours": 0.75,
+            "generations": 48,
         },
     },
     "dream": SMALL_CAR
