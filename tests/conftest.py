@@ -35,6 +35,16 @@ def command(*words: str, cwd: Path, check: bool = True, timeout: int = 300):
     return done
 
 
+def commands(*scripts: tuple[str, ...], cwd: Path):
+    """Run `python <words>` for each of `scripts` in one process, which imports TensorFlow once.
+
+    Those that would start workers must be told `--workers 1`: these would run all scripts again.
+    """
+    named = [words[1:] if words[0] == "-m" else (words[0][:-3], *words[1:]) for words in scripts]
+    run = "sys.argv = list(words); runpy.run_module(words[0], run_name='__main__')"
+    return command("-c", f"import runpy, sys\nfor words in {named}: {run}", cwd=cwd)
+
+
 def recipe(target: str) -> list[list[str]]:
     """The commands of a target of the Makefile, after `$(RUN)`."""
     text = (ROOT / "Makefile").read_text().split(f"\n{target}:")[1].split("\n\n")[0]

@@ -14,7 +14,7 @@ from controller.agent import control
 from controller.components import FLOOR, InComponents, principal_components
 from controller.model import Shape, count_params, load_controller
 from controller.optimizers import make_optimizer
-from tests.conftest import PIPELINE, command, copy_run
+from tests.conftest import PIPELINE, command, commands, copy_run
 
 SETTINGS = {"population": 4, "sigma_init": 0.1, "sigma_decay": 1.0, "weight_decay": 0.0}
 MAKE = functools.partial(make_optimizer, "openes", antithetic=True, seed=0, **SETTINGS)
@@ -75,9 +75,8 @@ def test_a_run_evolves_in_components_and_goes_on(world, toy, tmp_path):
     copy_run(toy, tmp_path, "vae", "rnn", "series", "controller")
     words = (*PIPELINE["controller"], "--preset", "toy", "--workers", "1", "--models", "toy")
     words += ("--components", "5", "--components-of", "toy", "--in", world)
-    command(*words, "--run", "at-once", "--generations", "2", cwd=tmp_path)
-    for generations in ("1", "2"):
-        command(*words, "--run", "in-two", "--generations", generations, cwd=tmp_path)
+    steps = [("at-once", "2"), ("in-two", "1"), ("in-two", "2")]
+    commands(*((*words, "--run", run, "--generations", n) for run, n in steps), cwd=tmp_path)
     once, twice = (
         runs.read_npz(tmp_path / "log" / run / "controller/checkpoint.npz")
         for run in ("at-once", "in-two")

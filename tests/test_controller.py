@@ -16,7 +16,7 @@ from controller.rollout import padded, rollout
 from envs import binpacking, carracing
 from envs.scaling import see
 from rnn.model import MDNRNN
-from tests.conftest import PIPELINE, command, copy_run
+from tests.conftest import PIPELINE, command, commands, copy_run
 from vae.model import ConvVAE
 
 COUNTS = {"z": 99, "zh": 867, "zc": 867, "zch": 1635, "z-hidden": 1443}
@@ -173,14 +173,15 @@ def test_every_optimizer_evolves(optimizer, toy, tmp_path):
 def test_evolution_stops_at_its_limits(toy, tmp_path):
     copy_run(toy, tmp_path, "vae", "rnn")
     words = (*PIPELINE["controller"], "--run", "toy", "--workers", "1")
-    done = command(*words, "--target-return=-1e9", cwd=tmp_path)
-    assert "generation 1 " in done.stdout and "target return" in done.stdout
-    done = command(*words, "--target-return", "inf", "--hours", "1e-9", cwd=tmp_path)
-    assert "hours of evolution reached" in done.stdout
-    # Evaluations of another length cannot be compared with the best so far.
-    more = ("--hours", "0", "--generations", "3", "--max-steps", "10", "--episodes", "2")
-    done = command(*words, *more, cwd=tmp_path)
-    assert "goes on at generation 2" in done.stdout
+    done = commands(
+        (*words, "--target-return=-1e9"),
+        (*words, "--target-return", "inf", "--hours", "1e-9"),
+        # Evaluations of another length cannot be compared with the best so far.
+        (*words, "--hours", "0", "--generations", "3", "--max-steps", "10", "--episodes", "2"),
+        cwd=tmp_path,
+    ).stdout
+    said = ("generation 1 ", "target return", "hours of evolution reached", "on at generation 2")
+    assert all(part in done for part in said)
     saved = runs.read_npz(tmp_path / "log/toy/controller/controller.npz")
     assert saved["generation"] > 1
     row = runs.read_metrics(tmp_path / "log/toy/controller/metrics.jsonl")[-2]

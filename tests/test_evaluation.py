@@ -21,7 +21,7 @@ from controller.plot import history
 from controller.rollout import rollout
 from envs import carracing
 from rnn.dream import load_dream
-from tests.conftest import DEMO, ROOT, STAGES, command
+from tests.conftest import DEMO, ROOT, STAGES, command, commands
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,8 @@ def test_evaluation_writes_an_honest_result(demo, toy):
     assert result["seeds"] == [config.TEST_SEEDS, config.TEST_SEEDS + 1]
     assert set(result["baselines"]) == {"random", "full-throttle"}
     assert result["command"].endswith("--episodes 2 --baselines")
-    command("evaluate.py", "log/toy", "--episodes", "1", cwd=toy)
-    words = ("--episodes", "3", "--engine", "fast", "--seed", "7")
-    command("evaluate.py", "log/toy", *words, cwd=toy)
+    play = ("evaluate.py", "log/toy", "--workers", "1", "--episodes")
+    commands((*play, "1"), (*play, "3", "--engine", "fast", "--seed", "7"), cwd=toy)
     assert json.loads((run / "result.json").read_text()) == result
     assert json.loads((run / "result-1.json").read_text())["episodes"] == 1
     assert json.loads((run / "result-fast-seed-7.json").read_text())["seeds"] == [7, 9]

@@ -18,7 +18,7 @@ from envs import binpacking, binpacking_env, takecover
 from envs.binpacking import ITEMS, RULES, Bins
 from envs.binpacking_env import VARIANTS, BinPackingVectorEnv
 from record.policies import BASELINES, POLICIES
-from tests.conftest import ROOT, command
+from tests.conftest import ROOT, command, commands
 
 
 @pytest.mark.parametrize("game", config.GAMES)
@@ -248,23 +248,22 @@ def test_take_covers_action_is_by_thirds(low, high, button):
     games.close()
 
 
-STAGES = (
-    ("-m", "record.extract"),
-    ("-m", "vae.train"),
-    ("-m", "series.encode"),
-    ("-m", "rnn.train"),
-    ("train.py",),
-)
-
-
 @pytest.mark.parametrize("game", ["takecover", "binpacking"])
 def test_the_pipeline_of_the_other_games(game, tmp_path):
-    for words in STAGES:
-        command(*words, game, "--preset", "toy", cwd=tmp_path)
-    done = command("train.py", game, "--generations", "3", "--temperature", "1.3", cwd=tmp_path)
+    toy, alone = (game, "--preset", "toy"), ("--workers", "1")
+    done = commands(
+        ("-m", "record.extract", *toy, *alone),
+        ("-m", "vae.train", *toy),
+        ("-m", "series.encode", *toy),
+        ("-m", "rnn.train", *toy),
+        ("train.py", *toy, *alone),
+        ("train.py", game, "--generations", "3", "--temperature", "1.3"),
+        ("evaluate.py", f"log/{game}", "--dream", "--video", "--steps", "9", *alone),
+        ("-m", "rnn.errors", f"log/{game}", "--warmup", "5", "--steps", "1", "10"),
+        cwd=tmp_path,
+    )
     assert "goes on at generation 3" in done.stdout and "in the dream" in done.stdout
-    command("evaluate.py", f"log/{game}", "--dream", "--video", "--steps", "9", cwd=tmp_path)
-    words = ("--temperatures", "0.5", "--episodes", "2", "--generations", "1")
+    words = ("--temperatures", "0.5", "--episodes", "2", "--generations", "1", *alone)
     done = command("-m", "controller.temperatures", f"log/{game}", *words, cwd=tmp_path)
     assert "random" in done.stdout and ("paper" in done.stdout) == (game == "takecover")
     run = tmp_path / "log" / game
@@ -275,7 +274,6 @@ def test_the_pipeline_of_the_other_games(game, tmp_path):
     assert runs.fingerprint(borrowed / "rnn/rnn.weights.h5") == runs.fingerprint(
         run / "rnn/rnn.weights.h5"
     )
-    command("-m", "rnn.errors", f"log/{game}", "--warmup", "5", "--steps", "1", "10", cwd=tmp_path)
 
 
 def test_a_policy_or_engine_of_another_game_is_one_sentence(tmp_path):

@@ -16,7 +16,7 @@ import runs
 from envs import boxing, breakout, freeway, minatar_games
 from presets_planning import PLANNED
 from record.episodes import load_episode
-from tests.conftest import command
+from tests.conftest import commands
 
 MINATAR = ("breakout", "freeway", "asterix", "seaquest", "space_invaders")
 PLAYED = [(game, engine) for game in PLANNED for engine in envs.load(game).ENGINES]
@@ -182,17 +182,17 @@ def test_a_missing_package_is_one_sentence(monkeypatch):
 
 
 def test_the_pipeline_of_breakout(tmp_path):
-    stages = [
-        first := ["record.extract", "breakout", "--preset", "toy", "--workers", "1"],
-        ["vae.train", "breakout"],
-        ["series.encode", "breakout"],
-        ["rnn.train", "breakout", "--reward-head", "--done-head"],
-        ["train", "breakout", "--workers", "1"],
-        ["evaluate", "log/breakout", "--workers", "1", "--episodes", "3", "--baselines"],
-        [*first, "--run", "b", "--policy", "controller", "--source", "breakout", "--noise", "1"],
-    ]
-    run_all = "sys.argv = words; runpy.run_module(words[0], run_name='__main__')"
-    command("-c", f"import runpy, sys\nfor words in {stages}: {run_all}", cwd=tmp_path)
+    first = ("-m", "record.extract", "breakout", "--preset", "toy", "--workers", "1")
+    commands(
+        first,
+        ("-m", "vae.train", "breakout"),
+        ("-m", "series.encode", "breakout"),
+        ("-m", "rnn.train", "breakout", "--reward-head", "--done-head"),
+        ("train.py", "breakout", "--workers", "1"),
+        ("evaluate.py", "log/breakout", "--workers", "1", "--episodes", "3", "--baselines"),
+        (*first, "--run", "b", "--policy", "controller", "--source", "breakout", "--noise", "1"),
+        cwd=tmp_path,
+    )
     run = tmp_path / "log" / "breakout"
     episode = load_episode(run / "record" / "0.npz")
     assert episode.action.dtype == np.int32 and episode.mask.shape == (len(episode) + 1, 0)

@@ -26,7 +26,7 @@ from rnn.model import make_rnn
 from rnn.planning import planning_batch, planning_losses, unrolled
 from rnn.values import inverse, transform
 from series.data import load_series
-from tests.conftest import ROOT, command, make_episodes, make_series
+from tests.conftest import ROOT, command, commands, make_episodes, make_series
 from train_alphazero import newest, passes_of_vae
 
 HEADS = {"reward_head": True, "done_head": True, "planning_heads": True}
@@ -303,17 +303,22 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
         row = result[who]
         assert row["episodes"] == 3 and row["ci95"][0] <= row["mean"] <= row["ci95"][1]
         assert who in done.stdout
-    other = ("--episodes", "1", "--simulations", "2", "--seed", "7")
-    for words, name in ((other[:2], "1"), (other, "simulations-2-seed-7")):
-        command("evaluate.py", "log/p", *words, cwd=planned)
+    play = ("evaluate.py", "log/p")
+    told = commands(
+        (*play, "--episodes", "1"),
+        (*play, "--episodes", "1", "--simulations", "2", "--seed", "7"),
+        (*play, "--show-tree", "3"),
+        (*play, "--video"),
+        ("-m", "planner.curve", "log/p", "--simulations", "0", "2", "--episodes", "2"),
+        ("-m", "rnn.errors", "log/p", "--steps", "1", "4", "--warmup", "5"),
+        cwd=planned,
+    ).stdout
+    for name in ("1", "simulations-2-seed-7"):
         assert json.loads((planned / f"log/p/result-{name}.json").read_text())["episodes"] == 1
     assert json.loads((planned / "log/p/result.json").read_text()) == result
-    shown = command("evaluate.py", "log/p", "--show-tree", "3", cwd=planned).stdout
-    assert "visits" in shown and "plan:" in shown and (planned / "log/p/tree.png").exists()
-    command("evaluate.py", "log/p", "--video", cwd=planned)
+    assert all(word in told for word in ("visits", "plan:", "policy", "value"))
+    assert (planned / "log/p/tree.png").exists()
     assert (planned / "log/p/drive.mp4").stat().st_size > 1000
-    words = ("log/p", "--simulations", "0", "2", "--episodes", "2")
-    command("-m", "planner.curve", *words, cwd=planned)
     rows = json.loads((planned / "log/p/curve.json").read_text())["rows"]
     assert [(r["world"], r["simulations"]) for r in rows] == [
         ("model", 0),
@@ -321,8 +326,6 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
         ("game", 2),
     ]
     assert (planned / "log/p/curve.png").exists()
-    told = command("-m", "rnn.errors", "log/p", "--steps", "1", "4", "--warmup", "5", cwd=planned)
-    assert "policy" in told.stdout and "value" in told.stdout
     words = ("evaluate.py", "log/p", "--determinisations", "2")
     assert "has no mixtures" in command(*words, cwd=planned, check=False).stderr
 

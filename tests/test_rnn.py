@@ -18,7 +18,7 @@ from rnn.mdn import mdn_nll, mdn_noise_size, mdn_parts, mdn_rendition, mdn_sampl
 from rnn.model import MDNRNN, make_rnn, rehearse, rnn_losses
 from rnn.train import draw_batches, held_out_batches
 from series.data import Stream, windows
-from tests.conftest import PIPELINE, command, copy_run, make_series
+from tests.conftest import PIPELINE, command, commands, copy_run, make_series
 
 
 def test_parameter_counts_are_the_papers():
@@ -312,8 +312,7 @@ def test_a_stream_is_validated_on_whole_episodes():
 def test_joint_mixtures_and_heads_train_and_go_on(toy, tmp_path):
     run = copy_run(toy, tmp_path, "record", "vae", "series")
     words = (*PIPELINE["rnn"], "--run", "toy", "--joint", "--reward-head", "--done-head")
-    command(*words, cwd=tmp_path)
-    done = command(*words, "--steps", "9", cwd=tmp_path)
+    done = commands(words, (*words, "--steps", "9"), cwd=tmp_path)
     assert "goes on at step 7" in done.stdout
     rows = runs.read_metrics(run / "rnn" / "metrics.jsonl")
     assert [row["step"] for row in rows] == [3, 6, 9]

@@ -16,7 +16,7 @@ import pytest
 import config
 import runs
 from controller.rounds import play_rounds, plot, take_over, words_of
-from tests.conftest import ROOT, command, copy_run
+from tests.conftest import ROOT, command, commands, copy_run
 from train import check_dream
 
 
@@ -85,12 +85,14 @@ def test_weights_to_start_from(toy, tmp_path):
     (tmp_path / "log/toy/record").rename(tmp_path / "log/next/record")
     words = ("carracing", "--run", "next", "--preset", "toy", "--from", "toy")
     still = ("--learning-rate", "1e-12")
-    command("-m", "vae.train", *words, *still, cwd=tmp_path)
-    command("-m", "series.encode", *words[:-2], cwd=tmp_path)
     heads = ("--reward-head", "--done-head", "--min-learning-rate", "1e-12")
-    command("-m", "rnn.train", *words, *still, *heads, cwd=tmp_path)
-    words = (*words, "--sigma-init", "1e-6", "--workers", "1", "--generations", "1")
-    command("train.py", *words, cwd=tmp_path)
+    commands(
+        ("-m", "vae.train", *words, *still),
+        ("-m", "series.encode", *words[:-2]),
+        ("-m", "rnn.train", *words, *still, *heads),
+        ("train.py", *words, "--sigma-init", "1e-6", "--workers", "1", "--generations", "1"),
+        cwd=tmp_path,
+    )
     import h5py
 
     for stage in ("vae", "rnn"):
