@@ -38,7 +38,7 @@ def command(*words: str, cwd: Path, check: bool = True, timeout: int = 300):
 def commands(*scripts: tuple[str, ...], cwd: Path):
     """Run `python <words>` for each of `scripts` in one process, which imports TensorFlow once.
 
-    Those that would start workers must be told `--workers 1`: these would run all scripts again.
+    Scripts that have `--workers` must be given 1: a worker would run all of them again.
     """
     named = [words[1:] if words[0] == "-m" else (words[0][:-3], *words[1:]) for words in scripts]
     run = "sys.argv = list(words); runpy.run_module(words[0], run_name='__main__')"

@@ -310,14 +310,12 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
         (*play, "--show-tree", "3"),
         (*play, "--video"),
         ("-m", "planner.curve", "log/p", "--simulations", "0", "2", "--episodes", "2"),
-        ("-m", "rnn.errors", "log/p", "--steps", "1", "4", "--warmup", "5"),
         cwd=planned,
     ).stdout
     for name in ("1", "simulations-2-seed-7"):
         assert json.loads((planned / f"log/p/result-{name}.json").read_text())["episodes"] == 1
     assert json.loads((planned / "log/p/result.json").read_text()) == result
-    assert all(word in told for word in ("visits", "plan:", "policy", "value"))
-    assert (planned / "log/p/tree.png").exists()
+    assert "visits" in told and "plan:" in told and (planned / "log/p/tree.png").exists()
     assert (planned / "log/p/drive.mp4").stat().st_size > 1000
     rows = json.loads((planned / "log/p/curve.json").read_text())["rows"]
     assert [(r["world"], r["simulations"]) for r in rows] == [
@@ -326,6 +324,8 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
         ("game", 2),
     ]
     assert (planned / "log/p/curve.png").exists()
+    told = command("-m", "rnn.errors", "log/p", "--steps", "1", "4", "--warmup", "5", cwd=planned)
+    assert "policy" in told.stdout and "value" in told.stdout
     words = ("evaluate.py", "log/p", "--determinisations", "2")
     assert "has no mixtures" in command(*words, cwd=planned, check=False).stderr
 
