@@ -74,6 +74,7 @@ def plot(curves: dict[str, tuple[np.ndarray, np.ndarray]]):
     import matplotlib.pyplot as plt
 
     figure, panes = plt.subplots(2, 2, figsize=(13, 9), sharey=True)
+    lowest = min(score[x[0] > 0].min() for x, score in curves.values())
     for axis, label in enumerate(AXES):
         axes = panes.flat[axis]
         for name, (x, score) in curves.items():
@@ -81,7 +82,7 @@ def plot(curves: dict[str, tuple[np.ndarray, np.ndarray]]):
             style = ":o" if name in PUBLISHED else "-o"
             axes.plot(x[axis][seen], score[seen], style, markersize=3, linewidth=1.2, label=name)
         axes.axhline(906, color="black", linestyle="--", linewidth=0.8)
-        axes.set(xlabel=label, xscale="log", ylim=(300, 950))
+        axes.set(xlabel=label, xscale="log", ylim=(lowest - 20, 950))
         axes.grid(alpha=0.3)
     for axes in panes[:, 0]:
         axes.set_ylabel("mean return")

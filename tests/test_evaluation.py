@@ -106,12 +106,17 @@ def test_evaluation_plays_the_genuine_game(in_toy):
     np.testing.assert_allclose(*scores, atol=15)
 
 
-def test_the_shipped_run_is_whole_and_drives():
-    """What is in pretrained/ plays, dreams and plots, and its score is of this controller."""
-    path, cfg = runs.find(str(ROOT / "pretrained" / "carracing"))
+@pytest.mark.parametrize(("name", "fifth"), [("carracing", 857), ("carracing2", 874)])
+def test_a_shipped_run_is_whole_and_drives(name, fifth):
+    """What is in pretrained/ plays, dreams and plots, and its scores are of this controller."""
+    path, cfg = runs.find(str(ROOT / "pretrained" / name))
     result = json.loads((path / "result.json").read_text())
     assert result["controller"] == runs.fingerprint(path / "controller" / "controller.npz")
     assert result["episodes"] == 100 and result["engine"] == "gymnasium" and result["mean"] > 880
+    again = json.loads((path / "result-seed-900000.json").read_text())
+    assert again["controller"] == result["controller"] and again["seeds"] == [900_000, 900_099]
+    choice = json.loads((path / "choice.json").read_text())
+    assert choice["made_from"] == runs.made_from(path, "vae", "rnn")
     agent, params = load_agent(path, cfg), load_controller(path)
     games = carracing.Games(2, "fast", 300)
     returns = rollout(agent, games, np.tile(params, (2, 1)), np.array([800_000, 800_001])).returns
@@ -120,7 +125,7 @@ def test_the_shipped_run_is_whole_and_drives():
     assert len(load_dream(path, cfg, start="any").start_mu) == 2000
     assert history(path)[0][-1, 0] >= result["generation"]
     (generation, steps, hours, core_hours), scores = own_curve(path, 2)
-    assert generation[0] == 5 and abs(scores[0] - 857) < 1
+    assert generation[0] == 5 and abs(scores[0] - fifth) < 1
     assert 64 * 4 * 800 * 5 < steps[0] < 64 * 4 * 1000 * 5 and (np.diff(steps) > 0).all()
     np.testing.assert_allclose(core_hours, 2 * hours)
 

@@ -26,8 +26,9 @@ def test_a_copy_is_played_like_the_run(in_toy, tmp_path):
     size = (copy / "vae" / "vae.weights.h5").stat().st_size
     assert size < 0.6 * (in_toy / "vae" / "vae.weights.h5").stat().st_size
     assert not (copy / "record").exists() and not list(copy.rglob("checkpoint.npz"))
-    command("evaluate.py", str(copy), "--episodes", "2", "--workers", "1", cwd=tmp_path)
-    assert json.loads((copy / "result.json").read_text())["episodes"] == 2
+    play = ("--episodes", "2", "--engine", "fast", "--workers", "1")
+    command("evaluate.py", str(copy), *play, cwd=tmp_path)
+    assert json.loads((copy / "result-fast.json").read_text())["episodes"] == 2
     with pytest.raises(runs.RunError, match="is there already"):
         ship(in_toy, copy)
 
