@@ -28,7 +28,7 @@ demo: .venv/ok
 	$(RUN) train.py carracing --run demo
 	$(RUN) evaluate.py log/demo --video
 	$(RUN) evaluate.py log/demo --dream --video --steps 300
-	$(RUN) -m controller.plot log/demo
+	$(RUN) -m report.plot log/demo
 	$(RUN) evaluate.py log/demo --episodes 16 --baselines
 
 test: .venv/ok

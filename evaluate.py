@@ -29,16 +29,15 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
 import config
 import envs
 import runs
-import workers
+from config.worldmodels import ENGINES
 from controller.model import load_controller
 from controller.rollout import dream_rollout, dream_team, rollout, team
 from controller.scores import other_seeds, write_result
 from record.policies import BASELINES
-from stages import ENGINES
+from runs import cli, workers
 
 PACKAGES = {
     "carracing": ("tensorflow", "keras", "gymnasium", "numpy", "box2d"),
@@ -130,7 +129,7 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
         f"{where}; {workers.describe(pool.size)}",
         flush=True,
     )
-    progress = workers.Progress(args.episodes, "episodes")
+    progress = runs.Progress(args.episodes, "episodes")
     task = functools.partial(play, path, cfg, args.engine, batch, params)
     if args.dream:
         options = dataclasses.replace(cfg.controller, temperature=args.temperature)

@@ -22,11 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
 import config
 import envs
 import runs
-import workers
 from controller.components import (
     FILE,
     InComponents,
@@ -40,6 +38,7 @@ from controller.model import count_params, load_controller, save_controller, sha
 from controller.optimizers import make_optimizer
 from controller.rounds import play_rounds
 from controller.tracks import empty_bank, keep_hardest, training_seeds
+from runs import cli, workers
 
 
 def save(folder: Path, optimizer, state: dict, marks: dict[str, str]) -> None:
@@ -113,7 +112,7 @@ def time_left(options: config.Controller, state: dict, seconds: float) -> str:
         limits.append((options.generations - state["generation"]) * seconds)
     if options.hours:
         limits.append(options.hours * 3600 - state["seconds"])
-    return f"{workers.clock(max(0, min(limits)))} left" if limits else "no limit"
+    return f"{runs.clock(max(0, min(limits)))} left" if limits else "no limit"
 
 
 def evaluate(pool, path, cfg, optimizer, logs: Logs, state: dict, marks: dict[str, str]) -> None:

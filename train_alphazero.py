@@ -25,18 +25,18 @@ import matplotlib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-import cli
 import config
 import envs
 import runs
-import workers
 from controller.rounds import hours
+from planner import options_file
 from planner.agent import load_agent
 from planner.play import play
 from planner.plot import plot_progress
 from record.episodes import episode_length, list_episodes, save_episode, split
 from record.extract import record_one
 from rnn.train import check_options, check_picture
+from runs import cli, workers
 
 # Games that a run of `--seed` s plays: from (s + 1) * SEEDS on, random play first, then ITERATION
 # apart.
@@ -94,7 +94,7 @@ def begin(path: Path, cfg: config.Config) -> None:
     runs.claim(str(path), "record", cfg)
     seeds = range(cfg.record.seed, cfg.record.seed + options.min_examples)
     todo = [s for s in seeds if not (path / "record" / f"{s}.npz").exists()]
-    progress = workers.Progress(options.min_examples, "episodes", options.min_examples - len(todo))
+    progress = runs.Progress(options.min_examples, "episodes", options.min_examples - len(todo))
     for seed in todo:
         score = record_one(path / "record", cfg.game, cfg.record, seed)[2]
         progress.add(1, f"random play, score {score:g}")
@@ -171,7 +171,7 @@ def play_iteration(path: Path, cfg: config.Config, state: dict, metrics: runs.Me
     games = envs.load(cfg.game).Games(
         min(options.games, max(1, len(todo))), options.engine, options.max_steps
     )
-    progress = workers.Progress(len(seeds), "episodes", done=len(kept))
+    progress = runs.Progress(len(seeds), "episodes", done=len(kept))
     rows = []
     chance = (options.seed, iteration)
     for played in play(games, agent, todo if quota > 0 else [], True, chance, quota, left):
@@ -244,7 +244,7 @@ def check(path: Path, cfg: config.Config) -> None:
 
 
 def main() -> None:
-    run, cfg = cli.parse("planner", __doc__)
+    run, cfg = cli.parse("planner", __doc__, read_options=options_file.read)
     workers.alone("train_alphazero.py")
     path, options = runs.folder(run), cfg.planner
     cfg = seeded(cfg)

@@ -24,13 +24,12 @@ from types import ModuleType
 import numpy as np
 
 import boards
-import cli
 import runs
-import workers
 from boards.match import ELO_START, counts, match, update_elo, win_rate
 from boards.options import Options, parse
 from boards.players import Planner, settings_of
 from boards.replay import Replay, self_play
+from runs import cli, workers
 
 PLAY, TRAIN, MATCH = range(3)  # what a chance is for
 
@@ -93,7 +92,7 @@ class Training:
         options, rng = self.options, self.chance(TRAIN, iteration)
         size = min(options.batch_size, len(self.replay))
         batches = len(self.replay) // size
-        progress = workers.Progress(options.epochs * batches * size, "positions")
+        progress = runs.Progress(options.epochs * batches * size, "positions")
         losses = []
         for _ in range(options.epochs):
             order = rng.permutation(len(self.replay))
@@ -172,7 +171,7 @@ class Training:
             limits.append((options.max_iter - self.state["iteration"]) * pace)
         if options.hours:
             limits.append(options.hours * 3600 - self.state["seconds"])
-        return f" · {workers.clock(max(0, min(limits)))} left" if limits else ""
+        return f" · {runs.clock(max(0, min(limits)))} left" if limits else ""
 
 
 def report(row: dict, pace: float, left: str) -> None:

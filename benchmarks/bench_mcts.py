@@ -21,10 +21,10 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 import numpy as np
 
-import cli
 import config
 import runs
 from planner.mcts import Root, Settings, Step, search
+from runs import cli
 
 Z, HIDDEN, ACTIONS = 32, 256, 6
 GAMMA = 0.99

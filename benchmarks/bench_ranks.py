@@ -12,11 +12,10 @@ import time
 
 import numpy as np
 
-import cli
 import config
 import runs
-import workers
 from controller.rollout import rollout
+from runs import cli, workers
 
 
 @functools.cache

@@ -74,7 +74,8 @@ def main() -> None:
     runs.tensorflow(args.threads)
     from series.encode import make_encoder
     from vae.adam import Adam
-    from vae.model import ConvVAE, precision
+    from vae.layers import precision
+    from vae.model import ConvVAE
     from vae.train import make_steps
 
     torch = torch_or_none(args.threads)

@@ -15,12 +15,11 @@ import argparse
 
 import numpy as np
 
-import cli
 import config
 import runs
-import workers
 from envs import binpacking
 from record.episodes import list_episodes, load_episode, split
+from runs import cli, workers
 
 WARMUP, STEPS = 50, [1, 10, 100]  # true steps that M sees first, and imagined ones
 

@@ -16,11 +16,10 @@ import sys
 
 import numpy as np
 
-import cli
 import config
 import envs
 import runs
-import workers
+from runs import cli, workers
 
 
 def play(model, path, cfg: config.Config, seeds: np.ndarray) -> np.ndarray:

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 import boards
-import cli
 import runs
 from boards.match import counts, every_line, match, win_rate
 from boards.options import Run, defaults, find
 from boards.players import Player, is_word, load_player, make_player
+from runs import cli
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

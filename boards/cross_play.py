@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 import boards
-import cli
 import runs
 from boards.clash import add_options, enter
 from boards.match import ELO_START, counts, match, update_elo
 from boards.options import find
 from boards.players import is_word
+from runs import cli
 
 COLUMNS = ("player", "elo", "wins", "draws", "losses")
 

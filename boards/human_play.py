@@ -15,10 +15,10 @@ from types import ModuleType
 import numpy as np
 
 import boards
-import cli
 from boards.clash import changes_of
 from boards.options import find
 from boards.players import Planner, load_player
+from runs import cli
 
 
 def ask(rules: ModuleType, board: np.ndarray) -> int | None:

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import numpy as np
 
-import workers
+import runs
 from boards.players import Player, opened
 
 ELO_START, ELO_K = 1000.0, 32.0
@@ -35,7 +35,7 @@ def match(
     boards = np.repeat(opened(rules, games // 2, openings, rng), 2, 0)
     result, alive = np.zeros(games, int), np.ones(games, bool)
     turn_of_a = np.arange(games) % 2 == 0
-    progress = workers.Progress(games, "games")
+    progress = runs.Progress(games, "games")
     while alive.any():
         before = alive.sum()
         for player, turn in ((a, turn_of_a), (b, ~turn_of_a)):

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import boards
-import cli
 import config
 import runs
-from stages import opt
+from config.worldmodels import opt
+from runs import cli
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ def draw(path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    from controller.plot import save
+    from runs.figures import save
 
     rows = runs.read_metrics(path / "metrics.jsonl")
     figure, (left, right) = plt.subplots(1, 2, figsize=(16, 5))

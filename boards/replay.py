@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 import runs
-import workers
 from boards.options import Options
 from boards.players import Planner, opened
 
@@ -35,7 +34,7 @@ def self_play(
     final, length = np.zeros(games, np.int8), np.zeros(games, int)
     seen: list[tuple[np.ndarray, ...]] = []
     progress, start, noise = (
-        workers.Progress(games, "games"),
+        runs.Progress(games, "games"),
         time.monotonic(),
         (options.dirichlet_noise, options.noise_ratio),
     )

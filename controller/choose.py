@@ -17,14 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
 import config
 import runs
-import workers
 from controller.jobs import play_all
+from controller.logs import history_files
 from controller.model import load_controller, save_controller
-from controller.plot import history_files
 from controller.scores import interval
+from runs import cli, workers
 
 
 def evaluated(path: Path) -> dict[int, tuple[float, np.ndarray]]:

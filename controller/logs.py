@@ -106,3 +106,32 @@ class Logs:
             eval_std=round(float(scores.std()), 3),
             eval_episodes=len(scores),
         )
+
+
+def history_files(path: Path) -> list[Path]:
+    """The original's history files of a run, the newest last: one for each `--episodes`.
+
+    Where an older one was left with later generations, the newer counts.
+    """
+    return sorted((path / "controller").glob("*.hist.json"), key=lambda f: f.stat().st_mtime)
+
+
+def history(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read the original's history files of a run.
+
+    Returns:
+        hist (generations, 9) and evaluations (n, 3): generation, seconds, score.
+
+    Raises:
+        RunError: no generation was played yet.
+    """
+    rows, scores = [], []
+    for file in history_files(path):
+        rows += json.loads(file.read_text())
+        best = Path(str(file).replace(".hist.json", ".hist_best.json"))
+        scores += json.loads(best.read_text()) if best.exists() else []
+    if not rows:
+        raise runs.RunError(f"{path} has no generation to plot; run `python train.py` first")
+    scores = sorted([row[0], row[1], row[5]] for row in scores)
+    rows = list({row[0]: row for row in rows}.values())
+    return np.array(sorted(rows), float), np.array(scores, float).reshape(-1, 3)

@@ -20,8 +20,8 @@ import matplotlib
 import config
 import envs
 import runs
-import workers
-from controller.plot import save
+from runs import workers
+from runs.figures import save
 
 MINE = ("rounds", "round_episodes", "round_lead_in", "round_epochs", "models", "start_from")
 

@@ -29,9 +29,9 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-import cli
 import runs
 from envs.binpacking import ITEMS, Bins, draw
+from runs import cli
 
 VARIANTS = {
     "": "BinPacking-v0",

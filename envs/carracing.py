@@ -29,9 +29,9 @@ def make(engine: str = "fast", **options):
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     if engine == "gymnasium":
         return gymnasium.make("CarRacing-v3", **options).unwrapped
-    import envs.fast_carracing  # registers the id
+    import fast_carracing  # registers the id
 
-    assert envs.fast_carracing
+    assert fast_carracing
     return gymnasium.make("FastCarRacing-v3", rows=84, **options).unwrapped
 
 

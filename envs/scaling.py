@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.fast_carracing_kernels import jit
+from fast_carracing.kernels import jit
 
 ROWS = 84  # the rows below hold the indicator bar
 

@@ -19,17 +19,16 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-import cli
 import config
 import envs
 import runs
-import workers
+from config.worldmodels import ENGINES
 from controller.scores import interval, other_seeds, write_result
 from planner.agent import Agent, load_agent
 from planner.play import play
 from planner.simulator import Simulator
 from record.policies import BASELINES
-from stages import ENGINES
+from runs import cli, workers
 
 PACKAGES = ("tensorflow", "keras", "numpy", "minatar", "ale-py")
 
@@ -89,7 +88,7 @@ def play_planned(
         inner = module.Games(count, engine, options.max_steps)
         agent.model = Simulator(inner, agent, module.ACTION_SIZE, options.gamma)
     what = f"{simulations} simulations in the {'game' if simulator else 'model'}"
-    progress = workers.Progress(len(seeds), "episodes")
+    progress = runs.Progress(len(seeds), "episodes")
     scores = {}
     for played in play(games, agent, [int(s) for s in seeds], drawn, (1,)):
         scores[played.seed] = float(played.episode.reward.sum())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.fast_carracing_kernels import jit
+from fast_carracing.kernels import jit
 
 EPSILON = np.float32(1e-8)
 

@@ -52,7 +52,7 @@ class Root(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The constants of a search; see the options of the same names in stages_planning.py.
+    """The constants of a search; see the options in config/alphazero.py.
 
     Attributes:
         bounds: the least and the largest value there can be; none: those met around a node.

@@ -17,13 +17,12 @@ from types import ModuleType
 
 import numpy as np
 
-import cli
 import config
 import envs
 import runs
-import workers
 from record.episodes import Episode, save_episode
 from record.policies import POLICIES, Policy
+from runs import cli, workers
 
 
 @functools.cache
@@ -167,7 +166,7 @@ def main() -> None:
             flush=True,
         )
         metrics = runs.Metrics(folder)
-        progress = workers.Progress(options.episodes, "episodes", done=options.episodes - len(todo))
+        progress = runs.Progress(options.episodes, "episodes", done=options.episodes - len(todo))
         task = functools.partial(record_one, folder, cfg.game, options)
         results = pool.map(task, todo, unordered=True)
         frames, returns = 0, []

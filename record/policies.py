@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import envs
+from config.alphazero_presets import PLANNED
 from envs import binpacking, carracing
-from presets_planning import PLANNED
 
 Policy = Callable[[Any], np.ndarray]
 Maker = Callable[[np.random.Generator], Policy]

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
 import config
 import envs
 import runs
-import workers
 from record.episodes import split
+from runs import cli, workers
 from series.data import Series, load_series
 
 

@@ -15,11 +15,10 @@ import time
 
 import numpy as np
 
-import cli
 import config
 import runs
-import workers
 from record.episodes import split
+from runs import cli, workers
 from series.data import Series, Stream, load_series, windows
 from vae.data import read_ahead
 
@@ -243,7 +242,7 @@ def main() -> None:
     train_step, validate_step = make_steps(rnn, optimizer, carried, options, series.bounds())
     check = held_out_batches(series, held, options)
     weights = [float(batch["mask"].sum()) for batch in check]
-    progress = workers.Progress(options.steps, "steps", done=state["step"])
+    progress = runs.Progress(options.steps, "steps", done=state["step"])
     losses, start, seen, stale = [], time.monotonic(), 0, 0
     for batch in read_ahead(draw_batches(series, train, options, state["step"]), size=2):
         step = state["step"] = state["step"] + 1

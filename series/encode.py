@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
 import envs
 import runs
-import workers
 from record.episodes import list_episodes, load_episode
+from runs import cli, workers
 from series.data import FIELDS
 
 BLOCK = 64  # episodes kept together
@@ -178,7 +177,7 @@ def main() -> None:
         flush=True,
     )
     blocks = []
-    progress = workers.Progress(total, "frames")
+    progress = runs.Progress(total, "frames")
     for start in range(0, len(todo), BLOCK):
         part = todo[start : start + BLOCK]
         block = folder / f"block-{key}-{start:06d}.npz"

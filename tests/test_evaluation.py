@@ -15,11 +15,11 @@ import config
 import runs
 from controller import ablations
 from controller.agent import load_agent
-from controller.curves import own_curve
+from controller.logs import history
 from controller.model import load_controller
-from controller.plot import history
 from controller.rollout import rollout
 from envs import carracing
+from report.curves import own_curve
 from rnn.dream import load_dream
 from tests.conftest import DEMO, ROOT, STAGES, command, commands
 

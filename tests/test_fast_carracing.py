@@ -19,7 +19,7 @@ from gymnasium.envs.box2d.car_racing import CarRacing
 from gymnasium.utils.env_checker import check_env
 
 from benchmarks.bench_carracing import follower
-from envs.fast_carracing import FastCarRacing, register
+from fast_carracing import FastCarRacing, register
 
 ROOT = Path(__file__).resolve().parent.parent
 BLANK = np.zeros((96, 96, 3), np.uint8)
@@ -256,7 +256,7 @@ def test_what_it_cannot_draw_is_refused(options):
 
 def test_kernels_load_without_a_writable_folder(tmp_path):
     """With no place for numba's cache the kernels still compile, and a warning says so."""
-    shutil.copy(ROOT / "envs/fast_carracing_kernels.py", tmp_path / "kernels.py")
+    shutil.copy(ROOT / "envs/kernels.py", tmp_path / "kernels.py")
     (tmp_path / "__pycache__").touch()  # a file where the cache's folder would be
     code = "import kernels; print(kernels.walk(6.0, 333.0, 0.0, 0.0, 0.0, 16.2))"
     env = os.environ | {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null/cache"}

@@ -8,12 +8,12 @@ import json
 import gymnasium
 import numpy as np
 import pytest
+import stages
 from gymnasium.utils.env_checker import check_env
 
 import config
 import envs
 import runs
-import stages
 from envs import binpacking, binpacking_env, takecover
 from envs.binpacking import ITEMS, RULES, Bins
 from envs.binpacking_env import VARIANTS, BinPackingVectorEnv
@@ -264,7 +264,7 @@ def test_the_pipeline_of_the_other_games(game, tmp_path):
     )
     assert "goes on at generation 3" in done.stdout and "in the dream" in done.stdout
     words = ("--temperatures", "0.5", "--episodes", "2", "--generations", "1", *alone)
-    done = command("-m", "controller.temperatures", f"log/{game}", *words, cwd=tmp_path)
+    done = command("-m", "report.temperatures", f"log/{game}", *words, cwd=tmp_path)
     assert "random" in done.stdout and ("paper" in done.stdout) == (game == "takecover")
     run = tmp_path / "log" / game
     assert {"temperatures.json", "temperatures.png", "dream.mp4"} <= {p.name for p in run.iterdir()}

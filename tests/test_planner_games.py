@@ -13,8 +13,8 @@ import pytest
 
 import envs
 import runs
+from config.alphazero_presets import PLANNED
 from envs import boxing, breakout, freeway, minatar_games
-from presets_planning import PLANNED
 from record.episodes import load_episode
 from tests.conftest import commands
 

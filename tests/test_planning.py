@@ -15,8 +15,8 @@ import pytest
 import tensorflow as tf
 
 import config
-import options_file
 import runs
+from planner import options_file
 from planner.agent import decide, pick
 from planner.latent import LatentModel
 from planner.mcts import Root
@@ -309,7 +309,7 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
         (*play, "--episodes", "1", "--simulations", "2", "--seed", "7"),
         (*play, "--show-tree", "3"),
         (*play, "--video"),
-        ("-m", "planner.curve", "log/p", "--simulations", "0", "2", "--episodes", "2"),
+        ("-m", "report.simulations", "log/p", "--simulations", "0", "2", "--episodes", "2"),
         cwd=planned,
     ).stdout
     for name in ("1", "simulations-2-seed-7"):

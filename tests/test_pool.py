@@ -10,7 +10,7 @@ import pytest
 import config
 import runs
 from planner.evaluate import summary
-from planner.pool import interval_over_runs, main, read_scores, rows_of
+from report.pool import interval_over_runs, main, read_scores, rows_of
 
 
 def make_scored(folder, name, prior, search, **more):

@@ -148,7 +148,8 @@ def test_frames_are_scaled_by_area_as_opencv_does():
 @pytest.mark.parametrize(("engine", "package"), [("fast", "numba"), ("gymnasium", "Box2D")])
 def test_a_missing_engine_is_one_sentence(engine, package, tmp_path):
     code = (
-        f"import sys; sys.modules[{package!r}] = None; import cli, record.extract; "
+        f"import sys; sys.modules[{package!r}] = None; import record.extract; "
+        "from runs import cli; "
         "cli.run(record.extract.main)"
     )
     words = ("carracing", "--preset", "toy", "--workers", "1", "--engine", engine)

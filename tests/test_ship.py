@@ -9,7 +9,7 @@ import pytest
 
 import config
 import runs
-from controller.ship import ship
+from report.ship import ship
 from rnn.dream import load_dream
 from tests.conftest import command
 

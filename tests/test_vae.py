@@ -19,7 +19,8 @@ from tests.conftest import PIPELINE, command, copy_run, make_episodes
 from vae import standardize
 from vae.adam import Adam
 from vae.data import batches, frame_count
-from vae.model import ConvVAE, kl_divergence, load_vae, pixels, reparameterize, upscale, vae_loss
+from vae.layers import upscale
+from vae.model import ConvVAE, kl_divergence, load_vae, pixels, reparameterize, vae_loss
 from vae.train import learning_rate
 
 

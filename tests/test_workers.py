@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import workers
+from runs import workers
 from tests.conftest import PIPELINE, ROOT, command, copy_run
 
 MPIRUN = str(Path(sys.executable).with_name("mpirun"))
 
 SPHERE = """
 import numpy as np
-import cli, workers
+from runs import cli, workers
 from controller.optimizers import make_optimizer
 
 def fitness(x):

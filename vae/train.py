@@ -16,11 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
 import config
 import runs
-import workers
 from record.episodes import list_episodes, split
+from runs import cli, workers
 from vae.data import batches, frame_count
 
 
@@ -76,7 +75,7 @@ def train_epoch(step, frames, total: int, epoch: int, batch_size: int) -> np.nda
         RunError: the loss is not finite; says which batch.
     """
     sums, n = np.zeros(3), 0
-    progress = workers.Progress(total // batch_size * batch_size, "frames")
+    progress = runs.Progress(total // batch_size * batch_size, "frames")
     for obs in frames:
         n += 1
         loss = step(obs, (epoch, 2 * n)).numpy()
@@ -160,7 +159,8 @@ def main() -> None:
     import keras
 
     from vae.adam import Adam
-    from vae.model import make_vae, precision
+    from vae.layers import precision
+    from vae.model import make_vae
 
     folder = runs.claim(run, "vae", cfg)
     runs.sweep(folder)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import os
 import shutil
 import signal
@@ -28,17 +27,13 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from runs import RunError
+from runs.errors import MENDABLE, RunError
 
 # What a launcher (MPICH, Open MPI, srun) says in the environment of the processes that it starts.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS")
 RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
 LAUNCHED = "WORLD_MODELS_LAUNCHED"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-# Errors of the operating system that the user can mend, and that are told in one sentence.
-MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 
 
 def cores() -> int:
@@ -101,7 +96,7 @@ def script(*words: str) -> None:
     Raises:
         RunError: it failed; it has said why.
     """
-    root = Path(__file__).resolve().parent
+    root = Path(__file__).resolve().parent.parent
     path = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
     words = words if words[0] == "-m" else (str(root / words[0]), *words[1:])
     env = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
@@ -197,37 +192,6 @@ def pool() -> Iterator[Pool | None]:
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-class Progress:
-    """Count work and print how fast it goes: a line every few seconds, not a bar, so that a log
-    file can be read too."""
-
-    def __init__(self, total: int, unit: str, done: int = 0, every: float = 5.0):
-        self.total, self.unit, self.every = total, unit, every
-        self.done = self.first = done
-        self.start = self.last = time.monotonic()
-
-    def add(self, n: int, note: str = "") -> None:
-        """Count `n` more; print a line if it is time, or if this was the last."""
-        self.done += n
-        now = time.monotonic()
-        if now - self.last < self.every and self.done < self.total:
-            return
-        self.last = now
-        rate = (self.done - self.first) / max(now - self.start, 1e-9)
-        left = clock((self.total - self.done) / rate) if rate > 0 else "?"
-        print(
-            f"  {self.done:,}/{self.total:,} {self.unit} · {rate:,.4g}/s · {left} left"
-            + (f" · {note}" if note else ""),
-            flush=True,
-        )
-
-
-def clock(seconds: float) -> str:
-    """Write seconds as 1:02:03 or 2:03."""
-    hours, rest = divmod(int(seconds), 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
 if given_ranks() > 1:  # a rank that fails before its first task must not leave the others waiting

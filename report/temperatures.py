@@ -1,8 +1,8 @@
 """The paper's table of temperatures (World Models, section 4.2): a controller evolved in the dream
 at each temperature, its score there and in the genuine game, and a random policy's.
 
-    python -m controller.temperatures log/takecover
-    python -m controller.temperatures log/takecover --temperatures 0.5 1.0 --generations 20
+    python -m report.temperatures log/takecover
+    python -m report.temperatures log/takecover --temperatures 0.5 1.0 --generations 20
 
 Needs a run with V, M and series. Each controller is a run of its own, `<run>-t<temperature>`, made
 by train.py with the run's options for its own controller; what else the command line says goes to
@@ -19,12 +19,11 @@ from pathlib import Path
 
 import matplotlib
 
-import cli
 import config
 import runs
-import workers
-from controller.plot import save
 from controller.rounds import words_of
+from runs import cli, workers
+from runs.figures import save
 
 # Score in the dream and in the game, mean and standard deviation (World Models, table 2).
 PAPER = {
@@ -125,7 +124,7 @@ def main() -> None:
     args, more = parser.parse_known_args()
     if min(args.temperatures) <= 0 or args.episodes < 1:
         parser.error("--temperatures must be above 0 and --episodes at least 1")
-    workers.alone("controller.temperatures")
+    workers.alone("report.temperatures")
     run, cfg = runs.find(args.run)
     rows = {}
     for temperature in args.temperatures:

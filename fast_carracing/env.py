@@ -1,6 +1,6 @@
 """CarRacing-v3 with Gymnasium's physics and a drawing that is many times faster.
 
-    import envs.fast_carracing  # registers the id
+    import fast_carracing  # registers the id
     env = gymnasium.make("FastCarRacing-v3", rows=84)
 
 Only the observation is drawn anew; physics, tracks, rewards and ends of episodes are
@@ -23,9 +23,9 @@ from gymnasium.envs.box2d.car_racing import (
 )
 from gymnasium.error import InvalidAction
 
-from .fast_carracing_drawing import RED, TILE, TILES, WHITE, Painter, draw_indicators, score_picture
-from .fast_carracing_kernels import OBS_W
-from .fast_carracing_physics import Contacts, FastCar
+from fast_carracing.drawing import RED, TILE, TILES, WHITE, Painter, draw_indicators, score_picture
+from fast_carracing.kernels import OBS_W
+from fast_carracing.physics import Contacts, FastCar
 
 
 class FastCarRacing(CarRacing):

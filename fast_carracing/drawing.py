@@ -1,6 +1,6 @@
 """The drawing of FastCarRacing: palette, textures, car and indicator bar of one game.
 
-The heavy work is in fast_carracing_kernels.py; colours, sizes and shapes are Gymnasium's.
+The heavy work is in kernels.py; colours, sizes and shapes are Gymnasium's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pygame
 from gymnasium.envs.box2d import car_dynamics, car_racing
 from gymnasium.envs.box2d.car_dynamics import SIZE
 
-from .fast_carracing_kernels import (
+from fast_carracing.kernels import (
     FAR,
     FIELD_ROWS,
     NEAR,

@@ -1,8 +1,8 @@
-"""Named sizes of each game for planning in imagination (train_alphazero.py), as in presets.py. What
-each costs and scores is in docs/alphazero.md.
+"""Named sizes of each game for planning in imagination (train_alphazero.py). What each costs and
+scores is in docs/alphazero.md.
 """
 
-from presets import TOY, TOY_RNN
+from config.worldmodels_presets import TOY, TOY_RNN
 
 # Games for planning: who plays, the longest episode, and random episodes of some 500,000 frames
 # (Breakout's are over after eleven).

@@ -1,7 +1,7 @@
 """Score against simulations: in M's imagination, and in the game itself as an upper bound.
 
-    python -m planner.curve log/breakout
-    python -m planner.curve log/breakout --simulations 0 2 8 16 50 --episodes 100
+    python -m report.simulations log/breakout
+    python -m report.simulations log/breakout --simulations 0 2 8 16 50 --episodes 100
 
 Writes curve.json and curve.png to the run's folder. What is there already is not played again, so a
 curve that was stopped goes on.
@@ -16,15 +16,43 @@ import matplotlib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-import cli
 import config
 import envs
 import runs
-import workers
-from controller.plot import save
 from planner.agent import load_agent
 from planner.evaluate import play_planned, play_random, summary, table
-from planner.plot import plot_curve
+from runs import cli, workers
+from runs.figures import save
+
+
+def plot_curve(rows: list[dict], random: dict, title: str):
+    """Plot scores against simulations, with 95 % intervals; returns the matplotlib figure.
+
+    Args:
+        rows: of `curve.json`: world, simulations, mean, ci95. random: mean and ci95.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 5))
+    places = sorted({row["simulations"] for row in rows})
+    for world in dict.fromkeys(row["world"] for row in rows):
+        mine = [row for row in rows if row["world"] == world]
+        x = [places.index(row["simulations"]) for row in mine]
+        mean = [row["mean"] for row in mine]
+        low = [row["mean"] - row["ci95"][0] for row in mine]
+        high = [row["ci95"][1] - row["mean"] for row in mine]
+        axes.errorbar(x, mean, (low, high), marker="o", capsize=3, label=f"in the {world}")
+    axes.axhspan(*random["ci95"], color="grey", alpha=0.3, label="random play")
+    axes.set(
+        xlabel="simulations of a move (0: the policy alone)",
+        ylabel="mean score, 95 % interval",
+        title=title,
+        xticks=range(len(places)),
+        xticklabels=places,
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
 
 
 def main() -> None:
@@ -38,7 +66,7 @@ def main() -> None:
     args = parser.parse_args()
     if min(args.simulations) < 0 or args.episodes < 1:
         parser.error("--simulations must be at least 0 and --episodes at least 1")
-    workers.alone("planner.curve")
+    workers.alone("report.simulations")
     path, cfg = runs.find(args.run)
     threadpool_limits(1, "blas")
     agent, engine = load_agent(path, cfg), cfg.planner.engine

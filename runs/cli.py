@@ -16,9 +16,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn, get_type_hints
 
 import config
-import options_file
 import runs
-import workers
+from runs import workers
 
 
 def run(main: Callable[[], None]) -> None:
@@ -32,7 +31,7 @@ def run(main: Callable[[], None]) -> None:
             print("\nstopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        if error.errno not in workers.MENDABLE:
+        if error.errno not in runs.MENDABLE:
             raise
         where = f" while writing {error.filename}" if error.filename else ""
         hint = "free some space, then the same command goes on"
@@ -81,8 +80,16 @@ def add_options(parser: argparse.ArgumentParser, section: type, defaults: Any) -
         )
 
 
-def parse(stage: str, doc: str, argv: list[str] | None = None) -> tuple[str, config.Config]:
+def parse(
+    stage: str,
+    doc: str,
+    argv: list[str] | None = None,
+    read_options: Callable[[str, config.Config], config.Config] | None = None,
+) -> tuple[str, config.Config]:
     """Read a stage's command line.
+
+    Args:
+        read_options: applies the file named by `--options` to a config, if the script has one.
 
     Returns the run's name and its options: the preset's, over them what `log/<run>/config.json`
     says the run was made with, over them the command line. Exits with one sentence on an error.
@@ -94,7 +101,7 @@ def parse(stage: str, doc: str, argv: list[str] | None = None) -> tuple[str, con
     parser.add_argument("game", choices=config.GAMES, help="the game")
     parser.add_argument("--run", help="the run's folder in log/ (default: the game's name)")
     parser.add_argument("--preset", choices=presets, help="sizes of a new run (default: full)")
-    if stage == "planner":
+    if read_options:
         parser.add_argument("--options", help="JSON file in the form of Planning-in-Imagination's")
     options = parser.add_argument_group(f"options of stage {stage}")
 
@@ -107,8 +114,8 @@ def parse(stage: str, doc: str, argv: list[str] | None = None) -> tuple[str, con
     game = next((word for word in rest if word in config.GAMES), config.GAMES[0])
     run = early.run or game
     base = known(run, game, early.preset, parser)
-    if stage == "planner" and early.options:
-        base = options_file.read(early.options, base)
+    if read_options and early.options:
+        base = read_options(early.options, base)
     add_options(options, config.STAGES[stage], getattr(base, stage))
     given = vars(parser.parse_args(argv))
     changes = {k: v for k, v in given.items() if k not in ("game", "run", "preset", "options")}

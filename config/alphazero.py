@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from stages import ENGINES, opt
+from config.worldmodels import ENGINES, opt
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Learning curves of CarRacing runs beside those that the originals published.
 
-    python -m controller.curves pretrained/carracing
-    python -m controller.curves log/a log/b --cores 2 64
+    python -m report.curves pretrained/carracing
+    python -m report.curves log/a log/b --cores 2 64
 
 The score of the distribution's mean against generations, environment steps, wall hours and core
 hours. Ours are evaluations during evolution, a few dozen whole episodes each; the originals' are
@@ -17,9 +17,10 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-import cli
 import runs
-from controller.plot import history, history_files, save
+from controller.logs import history, history_files
+from runs import cli
+from runs.figures import save
 
 # What was published: generations, evaluations, seconds of a generation. Both played 64 x 16
 # episodes of up to 1,000 steps a generation on 64 workers.

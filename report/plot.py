@@ -1,6 +1,6 @@
 """Pictures of a run: its training curves, losses, reconstructions and dreams, in its folder.
 
-    python -m controller.plot log/carracing
+    python -m report.plot log/carracing
 
 Writes training.png, losses.png, reconstructions.png and dreams.png. The notebook
 `notebooks/plot_training_progress.ipynb` draws with the same functions.
@@ -9,47 +9,19 @@ Writes training.png, losses.png, reconstructions.png and dreams.png. The noteboo
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 
-import cli
 import envs
 import runs
+from controller.logs import history
+from runs import cli
+from runs.figures import save
 
 DAY = 86400
-
-
-def history_files(path: Path) -> list[Path]:
-    """The original's history files of a run, the newest last: one for each `--episodes`.
-
-    Where an older one was left with later generations, the newer counts.
-    """
-    return sorted((path / "controller").glob("*.hist.json"), key=lambda f: f.stat().st_mtime)
-
-
-def history(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read the original's history files of a run.
-
-    Returns:
-        hist (generations, 9) and evaluations (n, 3): generation, seconds, score.
-
-    Raises:
-        RunError: no generation was played yet.
-    """
-    rows, scores = [], []
-    for file in history_files(path):
-        rows += json.loads(file.read_text())
-        best = Path(str(file).replace(".hist.json", ".hist_best.json"))
-        scores += json.loads(best.read_text()) if best.exists() else []
-    if not rows:
-        raise runs.RunError(f"{path} has no generation to plot; run `python train.py` first")
-    scores = sorted([row[0], row[1], row[5]] for row in scores)
-    rows = list({row[0]: row for row in rows}.values())
-    return np.array(sorted(rows), float), np.array(scores, float).reshape(-1, 3)
 
 
 def plot_training(path: Path, by: str = "generation"):
@@ -118,16 +90,6 @@ def plot_losses(path: Path):
 def latest(path: Path, stage: str, folder: str) -> Path | None:
     """The newest picture that a stage drew."""
     return max((path / stage / folder).glob("*.png"), default=None)
-
-
-def save(figure, target: Path) -> None:
-    """Write a figure in one piece and close it."""
-    import matplotlib.pyplot as plt
-
-    with runs.replacing(target) as file:
-        figure.savefig(file, format=target.suffix[1:], dpi=80, bbox_inches="tight")
-    plt.close(figure)
-    print(f"written {target}")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The scores of a planner's runs that differ in their seed, one by one and pooled.
 
-    python -m planner.pool log/breakout-sticky-0 log/breakout-sticky-1 log/breakout-sticky-2
-    python -m planner.pool --engine exact log/breakout-exact-0 log/breakout-exact-1
+    python -m report.pool log/breakout-sticky-0 log/breakout-sticky-1 log/breakout-sticky-2
+    python -m report.pool --engine exact log/breakout-exact-0 log/breakout-exact-1
 
 Each run has been scored on the same games (`evaluate.py <run>`). Prints random play, the policy
 alone and the search with 95 % intervals of the mean, and how much the search adds to the policy,
@@ -19,11 +19,11 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-import cli
 import runs
-from controller.plot import save
+from config.worldmodels import ENGINES
 from controller.scores import interval
-from stages import ENGINES
+from runs import cli
+from runs.figures import save
 
 PLAYERS = ("random", "prior", "search")
 NAMES = {"random": "random play", "prior": "the policy alone", "search": "search"}

@@ -1,6 +1,6 @@
 """The ablations of CarRacing as a table and a bar chart: what C sees, and whether M was trained.
 
-    python -m controller.ablations pretrained/carracing log/z log/z-hidden log/untrained
+    python -m report.ablations pretrained/carracing log/z log/z-hidden log/untrained
 
 Each run has been scored (`evaluate.py <run> --baselines`); its name in the table comes from its own
 options. Beside it stands what was published. Two runs that played the same tracks are compared
@@ -17,11 +17,11 @@ import json
 import matplotlib
 import numpy as np
 
-import cli
 import config
 import runs
-from controller.plot import save
 from controller.scores import interval
+from runs import cli
+from runs.figures import save
 
 # Mean and standard deviation of 100 tracks: World Models, table 1; ctallec/world-models for an
 # untrained M (with a trained one: 860 ± 120). Its paper does not give random play.

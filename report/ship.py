@@ -1,6 +1,6 @@
 """Copy what it takes to play a run, small enough to pass on: no episodes, series or checkpoints.
 
-    python -m controller.ship log/binpacking pretrained/binpacking
+    python -m report.ship log/binpacking pretrained/binpacking
     python evaluate.py pretrained/binpacking --baselines
 
 Weights are rounded to half precision, which halves the files; evaluate the copy, not the run.
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
 import runs
+from runs import cli
 
 KEPT = (
     "config.json",

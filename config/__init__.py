@@ -1,7 +1,7 @@
 """Every option of every stage, as dataclasses, and a named preset per game.
 
 A stage is a section here, a folder of code, and a folder in `log/<run>/`, under one name. Scripts
-read the command line with cli.py. Importing this module is cheap: no TensorFlow, no MPI.
+read the command line with runs/cli.py. Importing this module is cheap: no TensorFlow, no MPI.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import presets
-import presets_planning
-from stages import RNN, VAE, Controller, Record, Series
-from stages_planning import Planner
+from config import alphazero_presets, worldmodels_presets
+from config.alphazero import Planner
+from config.worldmodels import RNN, VAE, Controller, Record, Series
 
 STAGES = {
     "record": Record,
@@ -24,7 +23,7 @@ STAGES = {
     "controller": Controller,
     "planner": Planner,
 }
-PRESETS = presets.PRESETS | presets_planning.PRESETS
+PRESETS = worldmodels_presets.PRESETS | alphazero_presets.PRESETS
 GAMES = tuple(PRESETS)
 LOG = Path("log")
 

@@ -1,5 +1,5 @@
 """Named sizes of each game, as what they change: `full` is the papers', the others are the same
-thing, smaller. Nothing here is code; config.py makes options of it. What each costs and scores is
+thing, smaller. Nothing here is code; config/ makes options of it. What each costs and scores is
 in docs/worldmodels.md and docs/dream.md.
 """
 

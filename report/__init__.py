@@ -1,0 +1,1 @@
+"""Tables and curves made after the fact, of finished runs."""
