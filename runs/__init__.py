@@ -6,7 +6,7 @@ that is loaded can run code.
 
 from runs.errors import MENDABLE, RunError
 from runs.files import fingerprint, read_npz, replacing, sweep, write_json, write_npz
-from runs.folder import (
+from runs.folders import (
     borrow,
     check_made_from,
     claim,

@@ -15,7 +15,7 @@ import numpy as np
 
 from runs.errors import RunError
 from runs.files import read_npz, write_npz
-from runs.folder import find, require
+from runs.folders import find, require
 
 # Without this, TensorFlow leaves oneDNN off on AMD CPUs: transposed convolutions are 12x slower.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -13,12 +13,12 @@ import pytest
 
 import config
 import runs
-from controller import ablations
 from controller.agent import load_agent
 from controller.logs import history
 from controller.model import load_controller
 from controller.rollout import rollout
 from envs import carracing
+from report import ablations
 from report.curves import own_curve
 from rnn.dream import load_dream
 from tests.conftest import DEMO, ROOT, STAGES, command, commands

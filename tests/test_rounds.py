@@ -65,7 +65,7 @@ def test_a_run_borrows_v_and_m_and_keeps_them(in_toy, tmp_path, monkeypatch):
     cfg = config.preset("carracing", "toy")
     target = str(tmp_path / "log" / "guest")
     monkeypatch.setattr(
-        "runs.folder.folder", lambda run: tmp_path / "log/guest" if run == target else in_toy
+        "runs.folders.folder", lambda run: tmp_path / "log/guest" if run == target else in_toy
     )
     cfg = runs.borrow(target, cfg, "toy")
     assert cfg.rnn == config.load(in_toy / "config.json").rnn

@@ -44,7 +44,8 @@ cli.run(main)
 
 FAILING = """
 import os, sys, time
-import cli, runs, workers
+import runs
+from runs import cli, workers
 
 def task(i):
     if i == 3:
@@ -104,7 +105,7 @@ def test_a_failing_worker_ends_the_job(what, says, tmp_path):
 
 
 def test_a_rank_that_fails_before_its_first_task_ends_the_job(tmp_path):
-    script = "import workers, config\nif workers.rank() == 1:\n    import no_such_module\n"
+    script = "from runs import workers\nif workers.rank() == 1:\n    import no_such_module\n"
     done = mpi(script + FAILING.format(what="pass"), tmp_path, 3)
     assert done.returncode != 0 and "no_such_module" in done.stderr
 
