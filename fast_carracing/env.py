@@ -1,10 +1,6 @@
-"""CarRacing-v3 with Gymnasium's physics and a drawing that is many times faster.
+"""The game FastCarRacing-v3: Gymnasium's CarRacing-v3 with another drawing of its observations.
 
-    import fast_carracing  # registers the id
-    env = gymnasium.make("FastCarRacing-v3", rows=84)
-
-Only the observation is drawn anew; physics, tracks, rewards and ends of episodes are
-bit-identical to gymnasium.make("CarRacing-v3"). See docs/fast_carracing.md.
+Physics, tracks, rewards and ends of episodes are bit-identical to gymnasium.make("CarRacing-v3").
 """
 
 from __future__ import annotations
@@ -60,6 +56,8 @@ class FastCarRacing(CarRacing):
         self.observation_space = spaces.Box(0, 255, (rows, OBS_W, 3), np.uint8)
         self.touched: list[int] = []  # polygons to paint anew before the next frame
         self.painter = Painter()
+        # Where observations are drawn, uint32 (rows, 72); None for a new array every step.
+        self.words: np.ndarray | None = None
 
     def _create_track(self) -> bool:
         """Lay a random track, as Gymnasium does, and paint it; False if it does not close."""
@@ -176,20 +174,8 @@ class FastCarRacing(CarRacing):
     def _render(self, mode: str):
         if mode != "state_pixels":
             return super()._render(mode)
-        words = np.empty((self.rows, 3 * OBS_W // 4), np.uint32)
+        words = self.words
+        if words is None:
+            words = np.empty((self.rows, 3 * OBS_W // 4), np.uint32)
         self._draw(words)
         return words.view(np.uint8).reshape(self.rows, OBS_W, 3)
-
-
-def register() -> None:
-    """Register FastCarRacing-v3 with Gymnasium; a second call changes nothing."""
-    if "FastCarRacing-v3" not in gymnasium.registry:
-        gymnasium.register(
-            "FastCarRacing-v3",
-            entry_point=f"{__name__}:FastCarRacing",
-            max_episode_steps=1000,
-            reward_threshold=900,
-        )
-
-
-register()
