@@ -35,6 +35,7 @@ import runs
 from config.worldmodels import ENGINES
 from controller.model import load_controller
 from controller.rollout import dream_rollout, dream_team, rollout, team
+from controller.rounds import evolution_hours
 from controller.scores import other_seeds, write_result
 from record.policies import BASELINES
 from runs import cli, workers
@@ -142,7 +143,6 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
         cpu += seconds
         progress.add(len(part), f"mean {np.concatenate(returns).mean():.1f}")
     scores = np.concatenate(returns)
-    trained = runs.read_metrics(path / "controller" / "metrics.jsonl")
     result = summary(scores) | {
         "episodes": args.episodes,
         "engine": "dream" if args.dream else args.engine,
@@ -155,7 +155,7 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
         | {"python": platform.python_version()},
         "wall_hours": round((time.monotonic() - start) / 3600, 4),
         "cpu_hours": round(cpu / 3600, 4),
-        "evolution_hours": round(trained[-1]["seconds"] / 3600, 3) if trained else None,
+        "evolution_hours": round(evolution_hours(path), 3) or None,
         "scores": [round(float(s), 2) for s in scores],
         "lengths": [int(n) for n in np.concatenate(lengths)],
     }

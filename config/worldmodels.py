@@ -251,6 +251,11 @@ class Controller:
         "evolve C along principal components of what it sees while the C of this run, of the same "
         "V and M, drives (default: in its weights)",
     )
+    driver_generations: int = opt(
+        0,
+        "evolve a first driver in M's dream for so many generations, and C from there, along "
+        "principal components of what that driver sees (0: none)",
+    )
     components: int = opt(48, "how many of them, each scaled to the same spread", low=1)
     optimizer: str = opt(
         "cma", "what evolves C", choices=("cma", "openes", "pepg", "ses", "ga")

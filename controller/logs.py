@@ -54,54 +54,66 @@ class Logs:
 
     def generation(
         self,
-        generation: int,
+        state: dict[str, Any],
         seconds: float,
         scores: np.ndarray,
         lengths: np.ndarray,
         sigma: float,
         mean_params: np.ndarray,
-        steps_per_second: float,
     ) -> None:
-        """Write a generation: scores (P,) of the candidates, lengths of all their episodes."""
-        values = (scores.mean(), scores.min(), scores.max(), scores.std())
+        """Write a generation.
+
+        Args:
+            state: of the evolution: its generation, and the seconds up to now.
+            seconds: that this generation took.
+            scores: (P,) of the candidates. lengths: steps of all their episodes.
+        """
+        generation, values = (
+            state["generation"],
+            (scores.mean(), scores.min(), scores.max(), scores.std()),
+        )
         steps = (cut(lengths.mean() + 1), cut(lengths.max() + 1))
-        self.hist.append([generation, int(seconds), *map(cut, values), cut(sigma, 5), *steps])
+        row = [generation, int(state["seconds"]), *map(cut, values), cut(sigma, 5), *steps]
+        self.hist.append(row)
         self.write(".hist.json", self.hist)
         self.write(".json", [rounded(mean_params)])
         names = ("mean", "min", "max", "std")
         self.metrics.write(
             generation=generation,
             seconds=round(seconds, 2),
+            hours=round(state["seconds"] / 3600, 5),
             **{n: round(float(v), 3) for n, v in zip(names, values, strict=True)},
             sigma=round(float(sigma), 6),
             mean_steps=round(float(lengths.mean()), 1),
             max_steps=int(lengths.max()),
-            steps_per_second=round(steps_per_second, 1),
+            steps_per_second=round(lengths.sum() / seconds, 1),
         )
 
     def evaluation(
-        self,
-        generation: int,
-        seconds: float,
-        scores: np.ndarray,
-        params: np.ndarray,
-        previous: float,
-        best: float,
+        self, state: dict[str, Any], seconds: float, scores: np.ndarray, params: np.ndarray
     ) -> None:
-        """Write an evaluation: scores (N,) of its rollouts; `best` before it."""
+        """Write an evaluation.
+
+        Args:
+            state: of the evolution before it: the generation, the seconds up to now, and the
+                last and best score.
+            seconds: that it took. scores: (N,) of its rollouts.
+        """
+        generation, previous, best = state["generation"], state["last"], state["best"]
         score = float(scores.mean())
         new_best = max(best, score)
         self.log.append([generation, round(score, 4), rounded(params)])
         self.write(".log.json", self.log)
         row = ["improvement", score - previous, "curr", score, "prev", previous, "best", new_best]
         row = [cut(x) if isinstance(x, float) else x for x in row]
-        self.hist_best.append([generation, int(seconds), *row])
+        self.hist_best.append([generation, int(state["seconds"]), *row])
         self.write(".hist_best.json", self.hist_best)
         if score >= best:
             self.write(".best.json", [rounded(params), round(score, 4)])
         self.metrics.write(
             generation=generation,
             seconds=round(seconds, 2),
+            hours=round(state["seconds"] / 3600, 5),
             eval_mean=round(score, 3),
             eval_std=round(float(scores.std()), 3),
             eval_episodes=len(scores),

@@ -50,6 +50,12 @@ def take_over(old: Path, new: Path) -> None:
             os.link(file, link)
 
 
+def evolution_hours(path: Path) -> float:
+    """Hours that C of a run evolved; before `hours` was a column, `seconds` counted them all."""
+    rows = runs.read_metrics(path / "controller" / "metrics.jsonl")
+    return rows[-1].get("hours", rows[-1]["seconds"] / 3600) if rows else 0.0
+
+
 def hours(path: Path) -> float:
     """Hours that V, M and C of a run were trained."""
     seconds = sum(
@@ -57,8 +63,7 @@ def hours(path: Path) -> float:
         for s in ("vae", "rnn")
         for row in runs.read_metrics(path / s / "metrics.jsonl")
     )
-    rows = runs.read_metrics(path / "controller" / "metrics.jsonl")
-    return (seconds + (rows[-1]["seconds"] if rows else 0)) / 3600
+    return seconds / 3600 + evolution_hours(path)
 
 
 def play_round(path: Path, before: Path | None, k: int, cfg: config.Config) -> dict:
