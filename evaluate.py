@@ -37,20 +37,9 @@ from controller.model import load_controller
 from controller.rollout import dream_rollout, dream_team, rollout, team
 from controller.rounds import evolution_hours
 from controller.scores import other_seeds, write_result
-from record.policies import BASELINES
 from runs import cli, workers
 
-PACKAGES = {
-    "carracing": ("tensorflow", "keras", "gymnasium", "numpy", "box2d"),
-    "takecover": ("tensorflow", "keras", "numpy", "vizdoom"),
-    "binpacking": ("tensorflow", "keras", "numpy"),
-    "catch": ("tensorflow", "keras", "numpy"),
-    "keydoor": ("tensorflow", "keras", "numpy"),
-    "boxing": ("tensorflow", "keras", "numpy", "ale-py"),
-} | dict.fromkeys(
-    ("breakout", "freeway", "asterix", "seaquest", "space_invaders"),
-    ("tensorflow", "keras", "numpy", "minatar"),
-)
+PACKAGES = ("tensorflow", "keras", "numpy")
 
 
 def play(path, cfg, engine, batch_size, params, seeds) -> tuple[np.ndarray, np.ndarray, float]:
@@ -73,7 +62,7 @@ def dream(path, cfg, max_steps, batch_size, params, seeds) -> tuple[np.ndarray, 
 @functools.cache
 def one_game(game: str):
     """This worker's game for baselines, whose scores do not depend on who draws."""
-    return envs.load(game).Games(1, envs.load(game).ENGINES[0])
+    return envs.load(game).make(1)
 
 
 def play_baseline(game: str, name: str, seeds: np.ndarray) -> np.ndarray:
@@ -81,11 +70,12 @@ def play_baseline(game: str, name: str, seeds: np.ndarray) -> np.ndarray:
     games = one_game(game)
     returns = []
     for seed in seeds:
-        games.reset(0, seed)
-        policy = BASELINES[game][name](np.random.default_rng([seed, 3]))
+        games.reset(seed=int(seed))
+        policy = games.game.baselines[name](np.random.default_rng([seed, 3]))
         total, over = 0.0, False
         while not over:
-            reward, terminated, truncated = games.step(policy(games)[None], np.ones(1, bool))
+            action = games.game.to_actions(policy(games)[None])
+            _, reward, terminated, truncated, _ = games.step(action)
             total, over = total + float(reward[0]), bool(terminated[0] or truncated[0])
         returns.append(total)
     return np.array(returns)
@@ -136,6 +126,7 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
         options = dataclasses.replace(cfg.controller, temperature=args.temperature)
         cfg = dataclasses.replace(cfg, controller=options)
         task = functools.partial(dream, path, cfg, args.steps, batch, params)
+    packages = (*PACKAGES, *envs.load(cfg.game).packages)
     returns, lengths, cpu = [], [], 0.0
     for part, steps, seconds in pool.map(task, parts):
         returns.append(part)
@@ -151,7 +142,7 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
         "controller": runs.fingerprint(saved),
         "generation": int(runs.read_npz(saved)["generation"]),
         "command": " ".join(["python", *sys.argv]),
-        "versions": {p: importlib.metadata.version(p) for p in PACKAGES[cfg.game]}
+        "versions": {p: importlib.metadata.version(p) for p in packages}
         | {"python": platform.python_version()},
         "wall_hours": round((time.monotonic() - start) / 3600, 4),
         "cpu_hours": round(cpu / 3600, 4),
@@ -161,13 +152,13 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
     }
     rows = {path.name: result}
     if args.baselines:
-        for name in BASELINES[cfg.game]:
+        for name in envs.load(cfg.game).baselines:
             task = functools.partial(play_baseline, cfg.game, name)
             parts = pool.map(task, shares(seeds, pool.workers))
             rows[name] = summary(np.concatenate(list(parts)))
-        result["baselines"] = {name: rows[name] for name in BASELINES[cfg.game]}
+        result["baselines"] = {name: rows[name] for name in envs.load(cfg.game).baselines}
     print(table(rows))
-    parts = [] if result["engine"] == envs.load(cfg.game).OFFICIAL else [result["engine"]]
+    parts = [] if result["engine"] == envs.load(cfg.game).official else [result["engine"]]
     print(f"written to {write_result(path, result, parts + other_seeds(args.seed))}")
 
 
@@ -259,12 +250,10 @@ def main() -> None:
     args = parse()
     path, cfg = runs.find(args.run)
     game = envs.load(cfg.game)
-    args.engine = args.engine or game.OFFICIAL
+    args.engine = args.engine or game.official
     args.temperature = args.temperature or cfg.controller.temperature
-    args.steps = args.steps or game.MAX_STEPS
-    if args.engine not in game.ENGINES:
-        has = ", ".join(game.ENGINES)
-        raise runs.RunError(f"{cfg.game} has no engine {args.engine}; choose from {has}")
+    args.steps = args.steps or game.max_steps
+    game.check(args.engine)
     if args.video or args.render or args.play:
         workers.alone("evaluate.py with a picture")
         watch(path, cfg, args)

@@ -41,7 +41,7 @@ def check_size(params: np.ndarray, count: int, source: Path) -> np.ndarray:
 def evolve(pool, run: str, cfg: config.Config) -> None:
     """Evolve C, on rank 0: from zero, from another run's C, or from a driver that dreamt."""
     options, path = cfg.controller, runs.folder(run)
-    shape = shape_of(options, cfg.vae.z_size, cfg.rnn.hidden_size, envs.load(cfg.game).OUTPUTS)
+    shape = shape_of(options, cfg.vae.z_size, cfg.rnn.hidden_size, envs.load(cfg.game).outputs)
     new_optimizer(options, shape)  # what cannot start is refused before anything is claimed
     marks = runs.made_from(path, "vae", "rnn")
     first, who, found = None, options.components_of, path / "controller" / FILE
@@ -77,11 +77,11 @@ def check_models(path: Path, cfg: config.Config) -> None:
 def check_dream(path: Path, cfg: config.Config) -> None:
     """Refuse a dream that is not a game: M lacks a head for reward, end or valid actions."""
     game, head = envs.load(cfg.game), ""
-    if not cfg.rnn.reward_head and not game.LIVING_REWARD:
+    if not cfg.rnn.reward_head and not game.living_reward:
         head, why = "--reward-head --done-head", "pays no reward"
-    elif game.LIVING_REWARD and not cfg.rnn.reward_head and not cfg.rnn.done_head:
+    elif game.living_reward and not cfg.rnn.reward_head and not cfg.rnn.done_head:
         head, why = "--done-head", "pays for every step and never ends"
-    elif game.DISCRETE and game.Games(1).mask is not None and not cfg.rnn.mask_head:
+    elif game.masked and not cfg.rnn.mask_head:
         head, why = "--mask-head", "does not know which actions are valid"
     if head:
         raise runs.RunError(
@@ -98,11 +98,7 @@ def main() -> None:
         return
     if not cfg.controller.models:
         check_models(runs.folder(run), cfg)
-    engines = envs.load(cfg.game).ENGINES
-    if cfg.controller.engine not in engines:
-        raise runs.RunError(
-            f"{cfg.game} has no engine {cfg.controller.engine}; choose from {', '.join(engines)}"
-        )
+    envs.load(cfg.game).check(cfg.controller.engine)
     if cfg.controller.driver_generations and (
         cfg.controller.components_of or cfg.controller.start_from
     ):

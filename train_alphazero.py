@@ -168,7 +168,7 @@ def play_iteration(path: Path, cfg: config.Config, state: dict, metrics: runs.Me
     done = sum(episode_length(path / "record" / f"{s}.npz") for s in kept)
     quota = options.n_frames - done if options.n_frames else math.inf
     left = options.max_frames - frames_of(path)[0]
-    games = envs.load(cfg.game).Games(
+    games = envs.load(cfg.game).make(
         min(options.games, max(1, len(todo))), options.engine, options.max_steps
     )
     progress = runs.Progress(len(seeds), "episodes", done=len(kept))
@@ -222,12 +222,11 @@ def check(path: Path, cfg: config.Config) -> None:
         RunError: says what is wrong.
     """
     game, options = envs.load(cfg.game), cfg.planner
-    if not game.DISCRETE or not hasattr(game.Games, "save"):
-        raise runs.RunError(f"{cfg.game} is not a game for a search over a few actions")
-    if options.engine not in game.ENGINES:
+    if not game.discrete or game.masked:
         raise runs.RunError(
-            f"{cfg.game} has no engine {options.engine}; choose from {', '.join(game.ENGINES)}"
+            f"{cfg.game} is not a game for a search: it needs a few actions, all always valid"
         )
+    game.check(options.engine)
     if not options.n_simulations and not options.timeout:
         raise runs.RunError("a search needs --n-simulations or --timeout")
     heads = ("reward_head", "done_head", "planning_heads")

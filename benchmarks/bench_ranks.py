@@ -13,6 +13,7 @@ import time
 import numpy as np
 
 import config
+import envs
 import runs
 from controller.rollout import rollout
 from runs import cli, workers
@@ -23,12 +24,11 @@ def team(games: int, steps: int):
     """This worker's agent with random weights, and games, made once."""
     runs.tensorflow(1)
     from controller.agent import Agent
-    from envs.carracing import Games
     from rnn.model import make_rnn
     from vae.model import ConvVAE
 
     agent = Agent(ConvVAE(32), make_rnn(32, 3, config.RNN()), config.Controller(), "carracing")
-    return agent, Games(games, "fast", steps)
+    return agent, envs.load("carracing").make(games, "fast", steps)
 
 
 def work(games: int, steps: int, seeds: np.ndarray) -> int:

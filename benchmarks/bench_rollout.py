@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 import config
+import envs
 import runs
 
 
@@ -32,7 +33,6 @@ def main() -> None:
     runs.tensorflow(1)
     from controller.agent import Agent, load_agent, load_controller
     from controller.rollout import dream_rollout, rollout
-    from envs.carracing import Games
     from rnn.dream import Dream
     from rnn.model import make_rnn
     from vae.model import make_vae
@@ -44,7 +44,7 @@ def main() -> None:
         models = make_vae(config.VAE(precision=args.precision)), make_rnn(32, 3, config.RNN())
         agent = Agent(*models, config.Controller(), "carracing")
         params = np.random.default_rng(0).normal(0, 0.1, agent.num_params)
-    games = Games(args.games, "fast", args.steps)
+    games = envs.load("carracing").make(args.games, "fast", args.steps)
     many = np.tile(params, (args.games, 1))
     name = f"game, V, M and C, {args.games} in a batch, whole episodes with reset"
     measure(

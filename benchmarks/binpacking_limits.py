@@ -84,7 +84,7 @@ def measure_memory(path, cfg: config.Config, count: int, temperature: float) -> 
 
     series = load_series(path)
     vae = load_vae(path, cfg.vae, "float32")
-    rnn = load_rnn(path, cfg.vae.z_size, binpacking.ACTION_SIZE, cfg.rnn)
+    rnn = load_rnn(path, cfg.vae.z_size, binpacking.CAPACITY, cfg.rnn)
     _, held = split(series.seed, cfg.rnn.holdout)
     rows = sequences(series, held, WARMUP + max(STEPS), count, 0)
     z, action = series.mu[rows].astype(np.float32), series.action[rows]

@@ -28,19 +28,16 @@ def play(model, path, cfg: config.Config, seeds: np.ndarray) -> np.ndarray:
     from vae.model import load_vae, pixels
 
     game = envs.load(cfg.game)
-    games = game.Games(len(seeds), game.OFFICIAL)
+    games = game.make(len(seeds), game.official)
     vae = load_vae(path, cfg.vae, "float32")
-    rnn = load_rnn(path, cfg.vae.z_size, game.ACTION_SIZE, cfg.rnn)
-    for i, seed in enumerate(seeds):
-        games.reset(i, int(seed))
-    state, alive = rnn.zero_state(len(seeds)), np.ones(len(seeds), bool)
+    rnn = load_rnn(path, cfg.vae.z_size, game.action_size, cfg.rnn)
+    games.reset(seed=seeds.tolist())
+    state = rnn.zero_state(len(seeds))
     total = np.zeros(len(seeds))
-    while alive.any():
+    while not games.over.all():
         z, _ = vae.encode(pixels(games.obs))
         action, _ = model.predict(np.concatenate([z, state[0]], 1), deterministic=True)
-        reward, terminated, truncated = games.step(action, alive)
-        total += np.where(alive, reward, 0)
-        alive &= ~(terminated | truncated)
+        total += games.step(action)[1]
         state = rnn.step(z, action, state)
     games.close()
     return total
@@ -60,7 +57,7 @@ def main() -> None:
     workers.alone("sb3_in_the_dream")
     path, cfg = runs.find(args.run)
     game = envs.load(cfg.game)
-    if game.DISCRETE:
+    if game.discrete:
         raise runs.RunError(f"{cfg.game} has invalid actions, of which PPO knows nothing")
     # PyTorch's Triton and TensorFlow each bring an LLVM, and a process cannot hold both.
     sys.modules["triton"] = None
@@ -75,7 +72,7 @@ def main() -> None:
     options = {
         "run": str(path),
         "temperature": args.temperature,
-        "max_steps": game.MAX_STEPS,
+        "max_steps": game.max_steps,
         "done_threshold": cfg.controller.done_threshold,
         "observation": "zh",
     }
@@ -90,7 +87,7 @@ def main() -> None:
     scores = np.concatenate(scores)
     print(
         f"PPO, {args.steps:,} steps in the dream of {path}: {scores.mean():.1f} ± "
-        f"{scores.std():.1f} over {len(scores)} episodes of {cfg.game}, engine {game.OFFICIAL}"
+        f"{scores.std():.1f} over {len(scores)} episodes of {cfg.game}, engine {game.official}"
     )
 
 

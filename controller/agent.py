@@ -6,6 +6,7 @@ on with (z_t, a_t).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import config
 import envs
 import runs
 from controller.model import Shape, count_params, load_controller, random_params, shape_of
+from envs.spec import Spec
 from rnn.mdn import to_uniform
 from rnn.model import MDNRNN, load_rnn, make_rnn
 from vae.model import ConvVAE, load_vae, pixels, reparameterize
@@ -47,6 +49,16 @@ def squash(raw: tf.Tensor) -> tf.Tensor:
     return tf.stack([steer, (gas + 1) / 2, tf.maximum(brake, 0)], -1)
 
 
+def squash_of(spec: Spec) -> Callable[[tf.Tensor], tf.Tensor]:
+    """How tanh outputs (n, A) become a game's actions; see envs/spec.py."""
+    low, high = getattr(spec.action_space, "low", 0), getattr(spec.action_space, "high", 0)
+    return {
+        "car": squash,
+        "scale": lambda raw: low + (raw + 1) / 2 * (high - low),
+        "none": lambda raw: raw,
+    }[spec.squash]
+
+
 def choose(raw: tf.Tensor, valid: tf.Tensor, noise: tf.Tensor, greedy: bool) -> tf.Tensor:
     """A discrete action, one-hot, among the valid ones: (n, A).
 
@@ -70,10 +82,11 @@ class Controller:
     """
 
     def __init__(self, options: config.Controller, game: str, z_size: int, hidden_size: int):
-        module = envs.load(game)
+        spec = envs.load(game)
         self.game, self.inputs, self.greedy = game, options.inputs, options.greedy
-        self.discrete, self.action_size = module.DISCRETE, module.ACTION_SIZE
-        self.shape = shape_of(options, z_size, hidden_size, module.OUTPUTS)
+        self.discrete, self.action_size = spec.discrete, spec.action_size
+        self.squash = squash_of(spec)
+        self.shape = shape_of(options, z_size, hidden_size, spec.outputs)
         self.num_params = count_params(self.shape)
 
     def act(
@@ -89,7 +102,7 @@ class Controller:
         raw = control(features(self.inputs, z, h, c), params, self.shape)
         if self.discrete:
             return choose(raw, valid, noise, self.greedy)
-        return squash(raw) if self.game == "carracing" else raw
+        return self.squash(raw)
 
 
 class Agent:
@@ -140,7 +153,7 @@ class Agent:
 def load_agent(path: Path, cfg: config.Config) -> Agent:
     """Build the agent of a run from its V and M."""
     vae = load_vae(path, cfg.vae)
-    rnn = load_rnn(path, cfg.vae.z_size, envs.load(cfg.game).ACTION_SIZE, cfg.rnn)
+    rnn = load_rnn(path, cfg.vae.z_size, envs.load(cfg.game).action_size, cfg.rnn)
     return Agent(vae, rnn, cfg.controller, cfg.game)
 
 
@@ -152,7 +165,7 @@ def policies(game: str, source: str, noise: float):
             the share of them that is any valid one.
 
     Returns:
-        A function from a random generator to a policy (record/policies.py), for one episode.
+        A function from a random generator to a policy (envs/policies.py), for one episode.
 
     Raises:
         RunError: the source plays another game.
@@ -164,7 +177,7 @@ def policies(game: str, source: str, noise: float):
         agent, params = load_agent(path, cfg), load_controller(path)
     else:
         cfg = config.preset(game, "full")
-        rnn = make_rnn(cfg.vae.z_size, envs.load(game).ACTION_SIZE, cfg.rnn)
+        rnn = make_rnn(cfg.vae.z_size, envs.load(game).action_size, cfg.rnn)
         agent = Agent(ConvVAE(cfg.vae.z_size), rnn, cfg.controller, game)
 
     def make(rng: np.random.Generator):

@@ -34,7 +34,7 @@ def team(path: Path, cfg: config.Config, engine: str, games: int):
     runs.tensorflow(1)
     from controller.agent import load_agent
 
-    return load_agent(path, cfg), envs.load(cfg.game).Games(games, engine)
+    return load_agent(path, cfg), envs.load(cfg.game).make(games, engine)
 
 
 Look = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
@@ -49,7 +49,7 @@ def rollout(
     are played beside it (but for the rounding of differently batched sums).
 
     Args:
-        games: a batch of games (envs/).
+        games: a batch of games (envs/batch.py).
         params: (jobs, P). seeds: (jobs,).
         look: called at every step with z, h and c as C sees them, a row a game.
     """
@@ -70,7 +70,7 @@ def rollout(
             if following == jobs:
                 break
             job[i], following = following, following + 1
-            games.reset(i, seeds[job[i]])
+            games.start(i, seeds[job[i]])
             h[i] = c[i] = 0
             rngs[i] = np.random.default_rng([seeds[job[i]], 2])
             weights[i] = params[job[i]]
@@ -86,7 +86,7 @@ def rollout(
             look(*(x[: alive.sum()] for x in (z, h[rows], c[rows])))
         h[rows], c[rows] = after
         actions[rows] = act
-        reward, terminated, truncated = games.step(actions, alive)
+        _, reward, terminated, truncated, _ = games.step(games.game.to_actions(actions))
         np.add.at(out.returns, job[alive], reward[alive].astype(np.float64))
         np.add.at(out.lengths, job[alive], 1)
         job[alive & (terminated | truncated)] = -1

@@ -88,8 +88,8 @@ def play_round(path: Path, before: Path | None, k: int, cfg: config.Config) -> d
     workers.script("-m", "rnn.train", *words, *go_on)
     more = words_of(options, config.preset(game, cfg.preset).controller)
     workers.script("train.py", *words, *more, "--rounds", "1", *go_on)
-    engine = envs.load(game).ENGINES[0]
-    name = "result.json" if engine == envs.load(game).OFFICIAL else f"result-{engine}.json"
+    engine = envs.load(game).engines[0]
+    name = "result.json" if engine == envs.load(game).official else f"result-{engine}.json"
     result = json.loads((path / name).read_text()) if (path / name).exists() else {}
     controller = runs.fingerprint(path / "controller" / "controller.npz")
     if (result.get("controller"), result.get("episodes")) != (controller, options.eval_episodes):

@@ -69,8 +69,8 @@ def chosen(keys: Keys, moment: Moment) -> Iterator[Moment]:
 def play_game(agent: Agent, params: np.ndarray, seed: int, keys: Keys | None) -> Iterator[Moment]:
     """Play one episode of the genuine game; the keyboard drives if `keys` is given."""
     game = envs.load(agent.controller.game)
-    games = game.Games(1, game.OFFICIAL)
-    games.reset(0, seed)
+    games = game.make(1, game.official)
+    games.reset(seed=seed)
     rng = np.random.default_rng([seed, 2])
     h, c = (x.numpy() for x in agent.rnn.zero_state(1))
     weights = params[None].astype(np.float32)
@@ -84,7 +84,7 @@ def play_game(agent: Agent, params: np.ndarray, seed: int, keys: Keys | None) ->
         yield moment
         if keys is not None:
             action = yield from chosen(keys, moment)
-        reward, terminated, truncated = games.step(action, np.ones(1, bool))
+        _, reward, terminated, truncated, _ = games.step(game.to_actions(action))
         t, total = t + 1, total + float(reward[0])
         over = bool(terminated[0] or truncated[0])
     games.close()

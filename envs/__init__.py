@@ -1,25 +1,40 @@
-"""The games: one module each, all with the same words.
+"""The games: a spec each (envs/spec.py), played n side by side (envs/batch.py).
 
-Games(n, engine, max_steps)  n games side by side: `obs` uint8 (n, 64, 64, 3), `mask` bool (n, A)
-                             or None, `reset(i, seed)`, `close()`, and `step(actions, alive)`,
-                             which returns reward, terminated and truncated, (n,) each;
-                             `picture()`, the first game as people see it, (400, 600, 3)
-save(i), load(i, snapshot)   of a game for planning: a copy of all that game i is, its chance and
-                             its picture too; and back, as often as wanted, into any of the games
-ENGINES, OFFICIAL            who may play it; which of them official scores come from
-ACTION_SIZE                  A: an action is a float32 vector of A numbers, as M is told it
-DISCRETE                     whether it is one-hot, or else within ACTION_LOW and ACTION_HIGH
-OUTPUTS                      numbers that the controller puts out (controller/agent.py)
-LIVING_REWARD                reward of a step in a dream whose M has no head for it
-MAX_STEPS, SOLVED            longest episode; the mean return from which the game counts as solved
+game = envs.load("breakout")
+games = game.make(16)
+obs, info = games.reset(seed=0)
+obs, reward, terminated, truncated, info = games.step(games.action_space.sample())
 """
 
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+
+from envs.spec import Spec
+from runs import RunError
+
+# Which module holds the spec of which game.
+GAMES = {
+    "carracing": "carracing",
+    "takecover": "takecover",
+    "binpacking": "binpacking",
+    "breakout": "minatar_games",
+    "freeway": "minatar_games",
+    "asterix": "minatar_games",
+    "seaquest": "minatar_games",
+    "space_invaders": "minatar_games",
+    "catch": "catch",
+    "keydoor": "keydoor",
+    "boxing": "boxing",
+}
 
 
-def load(game: str) -> ModuleType:
-    """The module of a game."""
-    return importlib.import_module(f"envs.{game}")
+def load(game: str) -> Spec:
+    """Return the spec of a game.
+
+    Raises:
+        RunError: there is no such game.
+    """
+    if game not in GAMES:
+        raise RunError(f"no game {game}; choose from {', '.join(GAMES)}")
+    return importlib.import_module(f"envs.{GAMES[game]}").SPECS[game]

@@ -10,20 +10,19 @@ Stochastic Optimization Problems".)
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from gymnasium.spaces import Discrete
 
-from envs.cells import enlarged
+from envs.batch import Batch
+from envs.policies import Policy
+from envs.spec import Spec
 
 INVALID = -100  # what an invalid action costs, beside what the last step wasted
 CAPACITY, HORIZON = 30, 1000  # of the pixel task, which is the one that world models learn
-ENGINES, OFFICIAL = ("numpy",), "numpy"
-ACTION_SIZE, DISCRETE, OUTPUTS = CAPACITY, True, CAPACITY
-LIVING_REWARD = 0
-MAX_STEPS = HORIZON
-SOLVED = -26.05  # best fit, mean of 1,000 episodes
 
 
 class Items(NamedTuple):
@@ -174,51 +173,37 @@ def draw(counts: np.ndarray, item: np.ndarray) -> np.ndarray:
     return picture
 
 
-class Games:
-    """n games of the pixel task in one process; see envs/__init__.py.
+class BinPacking(Batch):
+    """n games of the pixel task.
 
     An invalid action, which no agent of ours takes, costs more than 100 and loses the item.
     """
 
-    def __init__(self, n: int, engine: str = "numpy", max_steps: int = MAX_STEPS):
+    def __init__(self, game: Spec, n: int, engine: str, max_steps: int | None, view: str, **more):
+        super().__init__(game, n, max_steps, **more)
         self.bins = Bins(n, ITEMS["pixels"])
-        self.max_steps = max_steps
-        self.obs = np.zeros((n, 64, 64, 3), np.uint8)
-        self.mask = np.zeros((n, CAPACITY), bool)
 
     def look(self, games: np.ndarray) -> None:
         self.obs[games] = draw(self.bins.counts[games], self.bins.item[games])
         self.mask[games] = self.bins.valid()[games]
 
-    def reset(self, i: int, seed: int) -> None:
-        """Start game i anew with the items of `seed`."""
-        self.bins.reset(i, int(seed))
+    def begin(self, i: int, seed: int) -> None:
+        """Begin game i with the items of `seed`."""
+        self.bins.reset(i, seed)
         self.look(np.array([i]))
 
-    def step(
-        self, actions: np.ndarray, alive: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Place one item in the games that are alive; actions float32 (n, 30), the largest counts.
-
-        Returns:
-            reward float32 (n,), terminated bool (n,), truncated bool (n,).
-        """
-        reward = np.zeros(len(alive), np.float32)
-        levels = actions.argmax(-1)
-        good = alive & self.mask[np.arange(len(alive)), levels]
-        bad = alive & ~good
-        reward[good] = self.bins.place(np.flatnonzero(good), levels[good])
-        reward[bad] = self.bins.spoil(np.flatnonzero(bad))
-        self.look(np.flatnonzero(alive))
-        over = alive & (self.bins.time >= min(self.max_steps, MAX_STEPS))
-        return reward, over & (self.bins.time >= MAX_STEPS), over & (self.bins.time < MAX_STEPS)
-
-    def picture(self) -> np.ndarray:
-        """The first game's pixels, large: uint8 (400, 600, 3)."""
-        return enlarged(self.obs[0])
-
-    def close(self) -> None:
-        """Nothing to release."""
+    def advance(
+        self, actions: np.ndarray, playing: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Place one item in each game; see Batch."""
+        reward, terminated = np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, bool)
+        valid = self.mask[playing, actions[playing]]
+        good, bad = playing[valid], playing[~valid]
+        reward[good] = self.bins.place(good, actions[good])
+        reward[bad] = self.bins.spoil(bad)
+        self.look(playing)
+        terminated[playing] = self.bins.time[playing] >= HORIZON
+        return reward, terminated, False
 
 
 Rule = Callable[[Bins, np.random.Generator], np.ndarray]
@@ -272,3 +257,36 @@ def play_rule(rule: Rule, items: Items, seeds: np.ndarray) -> np.ndarray:
         returns += bins.place(everyone, rule(bins, rng))
     assert (returns == -bins.waste()).all()
     return returns
+
+
+def rule(name: str, rng: np.random.Generator) -> Policy:
+    """Policy of one of the rules, for the first game of a batch."""
+
+    def act(games: Any) -> np.ndarray:
+        return np.eye(CAPACITY, dtype=np.float32)[RULES[name](games.bins, rng)[0]]
+
+    return act
+
+
+def mixture(rng: np.random.Generator) -> Policy:
+    """A rule drawn for the episode, with a share of random valid actions of 0 to 1: M is to see
+    good and bad play."""
+    name = ("best-fit", "sum-of-squares", "random-open")[rng.integers(3)]
+    good, bad, share = rule(name, rng), rule("random", rng), rng.random() ** 2
+    return lambda games: bad(games) if rng.random() < share else good(games)
+
+
+SPECS = {
+    "binpacking": Spec(
+        "binpacking",
+        BinPacking,
+        Discrete(CAPACITY),
+        max_steps=HORIZON,
+        engines=("numpy",),
+        official="numpy",
+        solved=-26.05,  # best fit, mean of 1,000 episodes
+        masked=True,
+        policies={"mixture": mixture, "white": functools.partial(rule, "random")},
+        baselines={name: functools.partial(rule, name) for name in RULES},
+    )
+}

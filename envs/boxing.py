@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from gymnasium.spaces import Discrete
 
-from envs.cells import enlarged
+from envs import policies
+from envs.batch import Batch
+from envs.spec import Keys, Spec
 from runs import RunError
 
-ENGINES, OFFICIAL = ("sticky", "exact"), "sticky"
-ACTION_SIZE, DISCRETE, OUTPUTS = 18, True, 18
-LIVING_REWARD = 0
-MAX_STEPS = 1800  # two minutes of 60 frames a second; the bell rings 15 steps before
-SOLVED = 18  # half as much again as a human tester, 12.1 (Wang et al. 2016)
 SKIP = 4
 RING = (slice(30, 183), slice(28, 131))
 REPEAT = {"sticky": 0.25, "exact": 0.0}
@@ -47,46 +45,38 @@ def make():
     return game
 
 
-class Games:
-    """n games of Boxing in one process; see envs/__init__.py."""
+class Boxing(Batch):
+    """n games of Boxing."""
 
-    mask = None
-
-    def __init__(self, n: int, engine: str = OFFICIAL, max_steps: int = MAX_STEPS):
+    def __init__(self, game: Spec, n: int, engine: str, max_steps: int | None, view: str, **more):
+        super().__init__(game, n, max_steps, **more)
         self.games = [make() for _ in range(n)]
         self.actions = self.games[0].getMinimalActionSet()
-        self.engine, self.max_steps = engine, max_steps
+        self.engine = engine
         self.chance = [np.random.default_rng(0) for _ in range(n)]
         self.last = [NOOP] * n
         self.screens = np.zeros((2, 210, 160, 3), np.uint8)
-        self.steps = np.zeros(n, int)
-        self.obs = np.zeros((n, 64, 64, 3), np.uint8)
 
     def look(self, i: int, screen: np.ndarray) -> None:
         self.obs[i] = cv2.resize(screen[RING], (64, 64), interpolation=cv2.INTER_AREA)
 
-    def reset(self, i: int, seed: int) -> None:
-        """Start game i anew; all its chance comes from the seed."""
-        self.chance[i] = np.random.default_rng(int(seed))
+    def begin(self, i: int, seed: int) -> None:
+        """Begin game i; all its chance comes from the seed."""
+        self.chance[i] = np.random.default_rng(seed)
         self.games[i].reset_game()
         if self.engine == "exact":  # every game would be the same one
             for _ in range(self.chance[i].integers(1, LONGEST_WAIT + 1)):
                 self.games[i].act(NOOP)
-        self.last[i], self.steps[i] = NOOP, 0
+        self.last[i] = NOOP
         self.look(i, self.games[i].getScreenRGB())
 
-    def step(
-        self, actions: np.ndarray, alive: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Play one step of the games that are alive; actions float32 (n, 18), the largest counts.
-
-        Returns:
-            reward float32 (n,), terminated bool (n,), truncated bool (n,).
-        """
-        reward = np.zeros(len(alive), np.float32)
-        terminated, truncated = np.zeros(len(alive), bool), np.zeros(len(alive), bool)
-        chosen = actions.argmax(-1).tolist()
-        for i in np.flatnonzero(alive):
+    def advance(
+        self, actions: np.ndarray, playing: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Hold an action for four frames in each game; see Batch."""
+        reward, terminated = np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, bool)
+        chosen = actions.tolist()
+        for i in playing:
             kept = self.chance[i].random(SKIP) < REPEAT[self.engine]
             for frame in range(SKIP):
                 self.last[i] = self.last[i] if kept[frame] else chosen[i]
@@ -94,26 +84,31 @@ class Games:
                 if frame >= SKIP - 2:
                     self.games[i].getScreenRGB(self.screens[frame - SKIP])
             self.look(i, self.screens.max(0))
-            self.steps[i] += 1
             terminated[i] = self.games[i].game_over()
-            cut = self.steps[i] >= min(self.max_steps, MAX_STEPS)
-            truncated[i] = cut and not terminated[i]
-        return reward, terminated, truncated
+        return reward, terminated, False
 
-    def save(self, i: int) -> tuple:
-        """A copy of all that game i is, its chance and its picture too, for `load`."""
-        state, chance = self.games[i].cloneState(), self.chance[i].bit_generator.state
-        return state, chance, self.last[i], int(self.steps[i]), self.obs[i].copy()
+    def keep(self, i: int) -> tuple:
+        """Return a copy of game i; see Batch."""
+        return self.games[i].cloneState(), self.chance[i].bit_generator.state, self.last[i]
 
-    def load(self, i: int, snapshot: tuple) -> None:
-        """Make game i what a game was when it was saved, as often as you like."""
-        state, chance, self.last[i], self.steps[i], self.obs[i] = snapshot
+    def restore(self, i: int, kept: tuple) -> None:
+        """Make game i what was kept; see Batch."""
+        state, self.chance[i].bit_generator.state, self.last[i] = kept
         self.games[i].restoreState(state)
-        self.chance[i].bit_generator.state = chance
 
-    def picture(self) -> np.ndarray:
-        """The first game's pixels, large: uint8 (400, 600, 3)."""
-        return enlarged(self.obs[0])
 
-    def close(self) -> None:
-        """Nothing to release."""
+SPECS = {
+    "boxing": Spec(
+        "boxing",
+        Boxing,
+        Discrete(18),
+        max_steps=1800,  # two minutes of 60 frames a second; the bell rings 15 steps before
+        engines=("sticky", "exact"),
+        official="sticky",
+        solved=18,  # half as much again as a human tester, 12.1 (Wang et al. 2016)
+        policies=policies.of_actions(18),
+        baselines={"random": policies.of_actions(18)["white"]},
+        keys=Keys({"space": 1, "up": 2, "right": 3, "left": 4, "down": 5}, rest=NOOP),
+        packages=("ale-py",),
+    )
+}

@@ -6,19 +6,19 @@ scores), `fast` with ours (docs/fast_carracing.md).
 
 from __future__ import annotations
 
+import functools
 import os
 
 import numpy as np
+from gymnasium.spaces import Box
 
+from envs import policies
+from envs.batch import Batch
+from envs.spec import Keys, Spec
 from runs import RunError
 
-ENGINES, OFFICIAL = ("fast", "gymnasium"), "gymnasium"
-ACTION_SIZE, DISCRETE, OUTPUTS = 3, False, 3
-LIVING_REWARD = 0
-ACTION_LOW = np.array([-1.0, 0.0, 0.0], np.float32)  # steer, gas, brake
-ACTION_HIGH = np.array([1.0, 1.0, 1.0], np.float32)
-MAX_STEPS = 1000
-SOLVED = 900
+LOW = np.array([-1.0, 0.0, 0.0], np.float32)  # steer, gas, brake
+HIGH = np.array([1.0, 1.0, 1.0], np.float32)
 
 
 def make(engine: str = "fast", **options):
@@ -35,20 +35,18 @@ def make(engine: str = "fast", **options):
     return gymnasium.make("FastCarRacing-v3", rows=84, **options).unwrapped
 
 
-class Games:
-    """n games of CarRacing-v3 in one process; see envs/__init__.py.
+class CarRacing(Batch):
+    """n games of CarRacing-v3.
 
     Attributes:
-        obs: uint8 (n, 64, 64, 3), what each game shows now.
         games: the n games behind them.
 
     Raises:
         RunError: a package that the engine needs is missing.
     """
 
-    mask = None
-
-    def __init__(self, n: int, engine: str = "fast", max_steps: int = MAX_STEPS):
+    def __init__(self, game: Spec, n: int, engine: str, max_steps: int | None, view: str, **more):
+        super().__init__(game, n, max_steps, **more)
         from gymnasium.error import DependencyNotInstalled
 
         try:
@@ -60,50 +58,67 @@ class Games:
                 f"engine {engine} is not installed here ({error}); pip install -r requirements.txt"
             ) from None
         self.see = see
-        self.max_steps = max_steps
-        self.steps = np.zeros(n, int)
-        self.obs = np.zeros((n, 64, 64, 3), np.uint8)
 
-    def reset(self, i: int, seed: int) -> None:
-        """Start game i anew on the track of `seed`."""
-        frame, _ = self.games[i].reset(seed=int(seed))
-        self.steps[i] = 0
+    def begin(self, i: int, seed: int) -> None:
+        """Begin game i on the track of `seed`."""
+        frame, _ = self.games[i].reset(seed=seed)
         self.obs[i] = self.see(frame)
 
-    def step(
-        self, actions: np.ndarray, alive: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Play one step of the games that are alive; the others stand still.
-
-        Args:
-            actions: float32 (n, 3), clipped to the game's range.
-            alive: bool (n,).
-
-        Returns:
-            reward float32 (n,), terminated bool (n,), truncated bool (n,).
-
-        Raises:
-            RunError: an action is not finite (Box2D would fly apart).
-        """
-        if not np.isfinite(actions[alive]).all():
-            raise RunError("the agent's action is not finite: its V, M or C is broken")
-        n = len(self.games)
-        reward = np.zeros(n, np.float32)
-        terminated, truncated = np.zeros(n, bool), np.zeros(n, bool)
-        actions = np.clip(actions, ACTION_LOW, ACTION_HIGH).astype(np.float64)
-        for i in np.flatnonzero(alive):
+    def advance(
+        self, actions: np.ndarray, playing: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Drive one step; see Batch."""
+        reward, terminated = np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, bool)
+        actions = actions.astype(np.float64)
+        for i in playing:
             frame, reward[i], terminated[i], _, _ = self.games[i].step(actions[i])
-            self.steps[i] += 1
-            cut = self.steps[i] >= min(self.max_steps, MAX_STEPS)
-            truncated[i] = cut and not terminated[i]
             self.obs[i] = self.see(frame)
-        return reward, terminated, truncated
+        return reward, terminated, False
 
-    def picture(self) -> np.ndarray:
-        """The first game as it draws itself for people: uint8 (400, 600, 3)."""
-        return self.games[0].render()
+    def picture(self, i: int = 0) -> np.ndarray:
+        """A game as it draws itself for people: uint8 (400, 600, 3)."""
+        return self.games[i].render()
 
-    def close(self) -> None:
+    def close_extras(self) -> None:
         """Release the games."""
         for game in self.games:
             game.close()
+
+
+PACE = np.sqrt(1 / 20)  # ctallec's `brown` steps by N(0, 1/50)
+
+
+def brakes(rng: np.random.Generator) -> np.ndarray:
+    """At which strengths a Brownian driver steers, gives gas and brakes: float64 (3,).
+
+    The brake wanders in only three episodes of ten, and acts at 0.3 of its strength: otherwise the
+    car stands still for most of the recording.
+    """
+    return np.array([1.0, 1.0, 0.3 if rng.random() < 0.3 else 0.0])
+
+
+SPECS = {
+    "carracing": Spec(
+        "carracing",
+        CarRacing,
+        Box(LOW, HIGH),
+        max_steps=1000,
+        engines=("fast", "gymnasium"),
+        official="gymnasium",
+        solved=900,
+        squash="car",
+        policies={
+            "brownian": functools.partial(policies.wandering, LOW, HIGH, PACE, brakes),
+            "white": policies.of_box(LOW, HIGH)["white"],
+        },
+        baselines={
+            "random": policies.of_box(LOW, HIGH)["white"],
+            "full-throttle": functools.partial(policies.constant, np.array([0, 1, 0], np.float32)),
+        },
+        keys=Keys(
+            {"left": (-1, 0, 0), "right": (1, 0, 0), "up": (0, 1, 0), "down": (0, 0, 0.8)},
+            rest=(0, 0, 0),
+        ),
+        packages=("gymnasium", "box2d"),
+    )
+}

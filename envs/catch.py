@@ -10,16 +10,16 @@ was, so the best return is 5.
 from __future__ import annotations
 
 import numpy as np
+from gymnasium.spaces import Discrete
 
-from envs.cells import GREEN, GREY, RED, WHITE, Cells, enlarged
+from envs import policies
+from envs.batch import Batch
+from envs.cells import GREEN, GREY, RED, WHITE, Cells
+from envs.spec import Keys, Spec
 
-ENGINES, OFFICIAL = ("exact",), "exact"
-ACTION_SIZE, DISCRETE, OUTPUTS = 3, True, 3
-LIVING_REWARD = 0
 BALLS, SIDE, START = 5, 10, 5
 FALL = SIDE - 1  # a ball is first seen in row 1 (its trail in row 0), and lands in row 9
 MAX_STEPS = FALL * BALLS - 1
-SOLVED = 4.5  # one ball in twenty missed
 COLOURS = {"trail": RED, "ball": WHITE, "paddle": GREEN}
 MARKS = GREY
 
@@ -30,24 +30,20 @@ def folded(x: np.ndarray) -> np.ndarray:
     return np.minimum(x, 2 * SIDE - 2 - x)
 
 
-class Games:
-    """n games in one process; see envs/__init__.py.
+class Catch(Batch):
+    """n games.
 
     Attributes:
         column, drift: int (n, BALLS), where balls enter (row 0), and -1, 0 or 1 cells a step.
-        paddle, steps: int (n,). They and the balls are the whole state.
+        paddle: int (n,). It, the balls and `steps` are the whole state.
     """
 
-    mask = None
-
-    def __init__(self, n: int, engine: str = OFFICIAL, max_steps: int = MAX_STEPS):
+    def __init__(self, game: Spec, n: int, engine: str, max_steps: int | None, view: str, **more):
+        super().__init__(game, n, max_steps, **more)
         self.cells = Cells(COLOURS, list(COLOURS))
-        self.max_steps = max_steps
         self.column = np.zeros((n, BALLS), int)
         self.drift = np.zeros((n, BALLS), int)
         self.paddle = np.full(n, START)
-        self.steps = np.zeros(n, int)
-        self.obs = np.zeros((n, 64, 64, 3), np.uint8)
 
     def ball(self, games: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row and column of the ball, and the column it was in a row before, (k,) each."""
@@ -68,47 +64,46 @@ class Games:
         pictures[:, :2, 2:62] = marks.reshape(-1, 1, 12 * BALLS, 3)
         self.obs[games] = pictures
 
-    def reset(self, i: int, seed: int) -> None:
-        """Start game i anew with the balls of `seed`."""
-        rng = np.random.default_rng(int(seed))
+    def begin(self, i: int, seed: int) -> None:
+        """Begin game i with the balls of `seed`."""
+        rng = np.random.default_rng(seed)
         self.column[i] = rng.integers(0, SIDE, BALLS)
         self.drift[i] = rng.integers(-1, 2, BALLS)
-        self.paddle[i], self.steps[i] = START, 0
+        self.paddle[i] = START
         self.look(np.array([i]))
 
-    def step(
-        self, actions: np.ndarray, alive: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Play one step of the games that are alive; actions float32 (n, 3), the largest counts.
+    def advance(
+        self, actions: np.ndarray, playing: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Move the paddle and let the ball fall a row in each game; see Batch."""
+        reward, terminated = np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, bool)
+        moved = self.paddle[playing] + actions[playing] - 1
+        self.paddle[playing] = np.clip(moved, 0, SIDE - 1)
+        row, column, _ = self.ball(playing)
+        caught = np.where(column == self.paddle[playing], 1, -1)
+        reward[playing] = np.where(row == SIDE - 1, caught, 0)
+        self.look(playing)
+        terminated[playing] = self.steps[playing] >= MAX_STEPS
+        return reward, terminated, False
 
-        Returns:
-            reward float32 (n,), terminated bool (n,), truncated bool (n,).
-        """
-        reward, games = np.zeros(len(alive), np.float32), np.flatnonzero(alive)
-        moved = self.paddle[games] + actions[games].argmax(-1) - 1
-        self.paddle[games] = np.clip(moved, 0, SIDE - 1)
-        self.steps[games] += 1
-        row, column, _ = self.ball(games)
-        caught = np.where(column == self.paddle[games], 1, -1)
-        reward[games] = np.where(row == SIDE - 1, caught, 0)
-        self.look(games)
-        over = alive & (self.steps >= min(self.max_steps, MAX_STEPS))
-        return reward, over & (self.steps >= MAX_STEPS), over & (self.steps < MAX_STEPS)
+    def keep(self, i: int) -> tuple:
+        """Return a copy of game i, its balls to come too; see Batch."""
+        return self.column[i].copy(), self.drift[i].copy(), int(self.paddle[i])
 
-    def save(self, i: int) -> tuple:
-        """A copy of all that game i is, its balls to come and its picture too, for `load`."""
-        kept = (self.column, self.drift, self.paddle, self.steps, self.obs)
-        return tuple(array[i].copy() for array in kept)
+    def restore(self, i: int, kept: tuple) -> None:
+        """Make game i what was kept; see Batch."""
+        self.column[i], self.drift[i], self.paddle[i] = kept
 
-    def load(self, i: int, snapshot: tuple) -> None:
-        """Make game i what a game was when it was saved, as often as you like."""
-        kept = (self.column, self.drift, self.paddle, self.steps, self.obs)
-        for array, value in zip(kept, snapshot, strict=True):
-            array[i] = value
 
-    def picture(self) -> np.ndarray:
-        """The first game's pixels, large: uint8 (400, 600, 3)."""
-        return enlarged(self.obs[0])
-
-    def close(self) -> None:
-        """Nothing to release."""
+SPECS = {
+    "catch": Spec(
+        "catch",
+        Catch,
+        Discrete(3),
+        max_steps=MAX_STEPS,
+        solved=4.5,  # one ball in twenty missed
+        policies=policies.of_actions(3),
+        baselines={"random": policies.of_actions(3)["white"]},
+        keys=Keys({"left": 0, "right": 2}, rest=1),
+    )
+}

@@ -9,16 +9,15 @@ best return.
 from __future__ import annotations
 
 import numpy as np
+from gymnasium.spaces import Discrete
 
-from envs.cells import BLUE, GREEN, GREY, RED, WHITE, YELLOW, Cells, enlarged
+from envs import policies
+from envs.batch import Batch
+from envs.cells import BLUE, GREEN, GREY, RED, WHITE, YELLOW, Cells
+from envs.spec import Keys, Spec
 
-ENGINES, OFFICIAL = ("exact",), "exact"
-ACTION_SIZE, DISCRETE, OUTPUTS = 4, True, 4
-LIVING_REWARD = -0.01
 SIDE = 8
-MAX_STEPS = 50
 GOAL, COST = 1.0, 0.01
-SOLVED = 0.8  # the shortest ways of 10,000 seeds earn 0.865 on average
 MOVES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])  # up, down, left, right, as (row, column)
 COLOURS = {
     "wall": GREY,
@@ -30,8 +29,8 @@ COLOURS = {
 }
 
 
-class Games:
-    """n games in one process; see envs/__init__.py.
+class KeyDoor(Batch):
+    """n games.
 
     Attributes:
         wall: bool (n, 8, 8), without the door.
@@ -39,16 +38,12 @@ class Games:
         has_key: bool (n,).
     """
 
-    mask = None
-
-    def __init__(self, n: int, engine: str = OFFICIAL, max_steps: int = MAX_STEPS):
+    def __init__(self, game: Spec, n: int, engine: str, max_steps: int | None, view: str, **more):
+        super().__init__(game, n, max_steps, **more)
         self.cells = Cells(COLOURS, list(COLOURS), size=64 // SIDE)
-        self.max_steps = max_steps
         self.wall = np.zeros((n, SIDE, SIDE), bool)
         self.door, self.key, self.goal, self.agent = (np.zeros((n, 2), int) for _ in range(4))
         self.has_key = np.zeros(n, bool)
-        self.steps = np.zeros(n, int)
-        self.obs = np.zeros((n, 64, 64, 3), np.uint8)
 
     def look(self, games: np.ndarray) -> None:
         k, has = np.arange(len(games)), self.has_key[games]
@@ -65,9 +60,9 @@ class Games:
             things[k, row, column, kind] = there
         self.obs[games] = self.cells.draw(things)
 
-    def reset(self, i: int, seed: int) -> None:
-        """Start game i anew in the room of `seed`."""
-        rng = np.random.default_rng(int(seed))
+    def begin(self, i: int, seed: int) -> None:
+        """Begin game i in the room of `seed`."""
+        rng = np.random.default_rng(seed)
         split, gap = rng.integers(2, SIDE - 2), rng.integers(SIDE)
         self.wall[i] = False
         self.wall[i, :, split] = True
@@ -79,58 +74,40 @@ class Games:
         agent, key = rng.choice(len(near), 2, replace=False)
         self.agent[i], self.key[i] = near[agent], near[key]
         self.goal[i] = far[rng.integers(len(far))]
-        self.has_key[i], self.steps[i] = False, 0
+        self.has_key[i] = False
         self.look(np.array([i]))
 
-    def step(
-        self, actions: np.ndarray, alive: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Play one step of the games that are alive; actions float32 (n, 4), the largest counts.
-
-        Returns:
-            reward float32 (n,), terminated bool (n,), truncated bool (n,).
-        """
-        n, games = len(alive), np.flatnonzero(alive)
-        there = self.agent[games] + MOVES[actions[games].argmax(-1)]
+    def advance(
+        self, actions: np.ndarray, playing: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Move the agent of each game; see Batch."""
+        reward, terminated = np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, bool)
+        there = self.agent[playing] + MOVES[actions[playing]]
         inside = ((there >= 0) & (there < SIDE)).all(-1)
         row, column = np.clip(there, 0, SIDE - 1).T
-        closed = (there == self.door[games]).all(-1) & ~self.has_key[games]
-        free = inside & ~self.wall[games, row, column] & ~closed
-        self.agent[games[free]] = there[free]
-        self.has_key[games] |= (self.agent[games] == self.key[games]).all(-1)
-        self.steps[games] += 1
-        self.look(games)
-        terminated, reward = np.zeros(n, bool), np.zeros(n, np.float32)
-        terminated[games] = (self.agent[games] == self.goal[games]).all(-1)
-        reward[games] = GOAL * terminated[games] - COST
-        return (
-            reward,
-            terminated,
-            alive & ~terminated & (self.steps >= min(self.max_steps, MAX_STEPS)),
-        )
+        closed = (there == self.door[playing]).all(-1) & ~self.has_key[playing]
+        free = inside & ~self.wall[playing, row, column] & ~closed
+        self.agent[playing[free]] = there[free]
+        self.has_key[playing] |= (self.agent[playing] == self.key[playing]).all(-1)
+        self.look(playing)
+        terminated[playing] = (self.agent[playing] == self.goal[playing]).all(-1)
+        reward[playing] = GOAL * terminated[playing] - COST
+        return reward, terminated, False
 
-    def save(self, i: int) -> tuple:
-        """A copy of all that game i is, its picture too, for `load`."""
+    def keep(self, i: int) -> tuple:
+        """Return a copy of game i; see Batch."""
         return tuple(array[i].copy() for array in self.state())
 
-    def load(self, i: int, snapshot: tuple) -> None:
-        """Make game i what a game was when it was saved, as often as you like."""
-        for array, value in zip(self.state(), snapshot, strict=True):
+    def restore(self, i: int, kept: tuple) -> None:
+        """Make game i what was kept; see Batch."""
+        for array, value in zip(self.state(), kept, strict=True):
             array[i] = value
 
     def state(self) -> tuple[np.ndarray, ...]:
-        places = (self.wall, self.door, self.key, self.goal, self.agent)
-        return (*places, self.has_key, self.steps, self.obs)
-
-    def picture(self) -> np.ndarray:
-        """The first game's pixels, large: uint8 (400, 600, 3)."""
-        return enlarged(self.obs[0])
-
-    def close(self) -> None:
-        """Nothing to release."""
+        return self.wall, self.door, self.key, self.goal, self.agent, self.has_key
 
 
-def shortest(games: Games, i: int) -> int:
+def shortest(games: KeyDoor, i: int) -> int:
     """Fewest steps from where game i stands to its goal, by breadth-first search."""
     key, goal, door = (tuple(place[i].tolist()) for place in (games.key, games.goal, games.door))
     start = (tuple(games.agent[i].tolist()), bool(games.has_key[i]))
@@ -148,3 +125,18 @@ def shortest(games: Games, i: int) -> int:
                     following.append(state)
         layer, steps = following, steps + 1
     return steps
+
+
+SPECS = {
+    "keydoor": Spec(
+        "keydoor",
+        KeyDoor,
+        Discrete(len(MOVES)),
+        max_steps=50,
+        solved=0.8,  # the shortest ways of 10,000 seeds earn 0.865 on average
+        living_reward=-COST,
+        policies=policies.of_actions(4),
+        baselines={"random": policies.of_actions(4)["white"]},
+        keys=Keys({"up": 0, "down": 1, "left": 2, "right": 3}),
+    )
+}

@@ -8,20 +8,19 @@ as `VizdoomTakeCover-v1` does (official scores), `fast` 160x120, two and a half 
 
 from __future__ import annotations
 
+import functools
 import os
 
 import cv2
 import numpy as np
+from gymnasium.spaces import Box
 from gymnasium.utils import seeding
 
+from envs import policies
+from envs.batch import Batch
+from envs.spec import Keys, Spec
 from runs import RunError
 
-ENGINES, OFFICIAL = ("fast", "vizdoom"), "vizdoom"
-ACTION_SIZE, DISCRETE, OUTPUTS = 1, False, 1
-LIVING_REWARD = 1
-ACTION_LOW, ACTION_HIGH = np.array([-1.0], np.float32), np.array([1.0], np.float32)
-MAX_STEPS = 2100
-SOLVED = 750
 BUTTONS = ([1.0, 0.0], [0.0, 0.0], [0.0, 1.0])  # left, nothing, right
 
 
@@ -47,74 +46,82 @@ def make(engine: str):
     return game
 
 
-class Games:
-    """n games of take cover in one process; see envs/__init__.py.
+class TakeCover(Batch):
+    """n games of take cover, each a process of ViZDoom's own, idle unless it is stepped.
 
-    Each is a process of ViZDoom's own, idle unless it is stepped.
+    An action is a number: left below -1/3, right above 1/3. The last picture of a game that ended
+    is the one before: ViZDoom draws none.
     """
 
-    mask = None
-
-    def __init__(self, n: int, engine: str = "fast", max_steps: int = MAX_STEPS):
+    def __init__(self, game: Spec, n: int, engine: str, max_steps: int | None, view: str, **more):
+        super().__init__(game, n, max_steps, **more)
         # Each game makes this folder when it finds none, and dies if another was quicker.
         os.makedirs("_vizdoom", exist_ok=True)
         self.games = [make(engine) for _ in range(n)]
-        for game in self.games:
-            game.init()
-        self.max_steps = max_steps
-        self.steps = np.zeros(n, int)
-        self.obs = np.zeros((n, 64, 64, 3), np.uint8)
+        for each in self.games:
+            each.init()
 
     def look(self, i: int) -> None:
         screen = self.games[i].get_state().screen_buffer
         self.obs[i] = cv2.resize(screen, (64, 64), interpolation=cv2.INTER_AREA)
 
-    def reset(self, i: int, seed: int) -> None:
-        """Start game i anew, the same game as `VizdoomTakeCover-v1` plays for this seed."""
-        rng, _ = seeding.np_random(int(seed))
+    def begin(self, i: int, seed: int) -> None:
+        """Begin game i, the same game as `VizdoomTakeCover-v1` plays for this seed."""
+        rng, _ = seeding.np_random(seed)
         self.games[i].set_seed(int(rng.integers(0, 1 << 32, dtype=np.uint32)))
         self.games[i].new_episode()
-        self.steps[i] = 0
         self.look(i)
 
-    def step(
-        self, actions: np.ndarray, alive: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Play one step of the games that are alive; the others stand still.
-
-        Args:
-            actions: float32 (n, 1): left below -1/3, right above 1/3. alive: bool (n,).
-
-        Returns:
-            reward float32 (n,), 1 a step; terminated bool (n,); truncated bool (n,). The last
-            observation of a game that ended is the one before: ViZDoom draws none.
-
-        Raises:
-            RunError: an action is not finite.
-        """
-        if not np.isfinite(actions[alive]).all():
-            raise RunError("the agent's action is not finite: its V, M or C is broken")
-        terminated, truncated = np.zeros(len(alive), bool), np.zeros(len(alive), bool)
+    def advance(
+        self, actions: np.ndarray, playing: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Step left or right, or stay; see Batch."""
+        reward, terminated = np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, bool)
         pressed = np.searchsorted((-1 / 3, 1 / 3), actions[:, 0])
-        for i in np.flatnonzero(alive):
-            game = self.games[i]
-            game.make_action(BUTTONS[pressed[i]])
-            self.steps[i] += 1
-            terminated[i] = game.is_episode_finished()
+        for i in playing:
+            self.games[i].make_action(BUTTONS[pressed[i]])
+            terminated[i] = self.games[i].is_episode_finished()
             if not terminated[i]:
-                truncated[i] = self.steps[i] >= min(self.max_steps, MAX_STEPS)
                 self.look(i)
-        return alive.astype(np.float32), terminated, truncated
+        reward[playing] = 1
+        return reward, terminated, False
 
-    def picture(self) -> np.ndarray:
-        """The first game as ViZDoom draws it: uint8 (400, 600, 3)."""
-        state = self.games[0].get_state()
+    def picture(self, i: int = 0) -> np.ndarray:
+        """A game as ViZDoom draws it: uint8 (400, 600, 3)."""
+        state = self.games[i].get_state()
         screen = np.zeros((240, 320, 3), np.uint8) if state is None else state.screen_buffer
         picture = np.zeros((400, 600, 3), np.uint8)
         picture[:, 33:566] = cv2.resize(screen, (533, 400), interpolation=cv2.INTER_NEAREST)
         return picture
 
-    def close(self) -> None:
+    def close_extras(self) -> None:
         """End the games' processes."""
         for game in self.games:
             game.close()
+
+
+SPACE = Box(-1.0, 1.0, (1,), np.float32)
+ANYTHING = functools.partial(policies.within, SPACE.low, SPACE.high)
+SPECS = {
+    "takecover": Spec(
+        "takecover",
+        TakeCover,
+        SPACE,
+        max_steps=2100,
+        engines=("fast", "vizdoom"),
+        official="vizdoom",
+        solved=750,
+        living_reward=1,
+        policies={
+            "repeated": functools.partial(policies.repeated, ANYTHING),
+            "held": functools.partial(policies.held, ANYTHING),
+            "white": functools.partial(policies.white, policies.one_of_three),
+        },
+        baselines={
+            "random": functools.partial(policies.white, policies.one_of_three),
+            "still": functools.partial(policies.constant, np.zeros(1, np.float32)),
+        },
+        keys=Keys({"left": (-1,), "right": (1,)}, rest=(0,)),
+        packages=("vizdoom",),
+    )
+}

@@ -146,7 +146,7 @@ def load_agent(path: Path, cfg: config.Config) -> Agent:
     from vae.model import load_vae
 
     vae = load_vae(path, cfg.vae)
-    rnn = load_rnn(path, cfg.vae.z_size, envs.load(cfg.game).ACTION_SIZE, cfg.rnn)
+    rnn = load_rnn(path, cfg.vae.z_size, envs.load(cfg.game).action_size, cfg.rnn)
     runs.require(path, "series", "initial_z.npz")
     bounds = runs.read_npz(path / "series" / "initial_z.npz")
     options = cfg.planner

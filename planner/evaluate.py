@@ -27,7 +27,6 @@ from controller.scores import interval, other_seeds, write_result
 from planner.agent import Agent, load_agent
 from planner.play import play
 from planner.simulator import Simulator
-from record.policies import BASELINES
 from runs import cli, workers
 
 PACKAGES = ("tensorflow", "keras", "numpy", "minatar", "ale-py")
@@ -49,14 +48,15 @@ def summary(scores: np.ndarray) -> dict:
 
 def play_random(cfg: config.Config, engine: str, seeds: np.ndarray) -> np.ndarray:
     """Scores of random play, one episode a seed."""
-    games = envs.load(cfg.game).Games(1, engine, cfg.planner.max_steps)
-    policies = (BASELINES[cfg.game]["random"](np.random.default_rng([s, 3])) for s in seeds)
+    game = envs.load(cfg.game)
+    games = game.make(1, engine, cfg.planner.max_steps)
+    policies = (game.baselines["random"](np.random.default_rng([s, 3])) for s in seeds)
     scores = []
     for seed, policy in zip(seeds, policies, strict=True):
-        games.reset(0, int(seed))
+        games.reset(seed=int(seed))
         total, over = 0.0, False
         while not over:
-            reward, terminated, truncated = games.step(policy(games)[None], np.ones(1, bool))
+            _, reward, terminated, truncated, _ = games.step(game.to_actions(policy(games)[None]))
             total, over = total + float(reward[0]), bool(terminated[0] or truncated[0])
         scores.append(total)
     games.close()
@@ -81,12 +81,12 @@ def play_planned(
     if not simulations:
         options = dataclasses.replace(options, timeout=0.0)
     agent.options, agent.model = options, agent.latent
-    module, count = envs.load(cfg.game), min(options.games, len(seeds))
-    games = module.Games(count, engine, options.max_steps)
+    game, count = envs.load(cfg.game), min(options.games, len(seeds))
+    games = game.make(count, engine, options.max_steps)
     inner = None
     if simulator:
-        inner = module.Games(count, engine, options.max_steps)
-        agent.model = Simulator(inner, agent, module.ACTION_SIZE, options.gamma)
+        inner = game.make(count, engine, options.max_steps)
+        agent.model = Simulator(inner, agent, options.gamma)
     what = f"{simulations} simulations in the {'game' if simulator else 'model'}"
     progress = runs.Progress(len(seeds), "episodes")
     scores = {}
@@ -150,7 +150,7 @@ def score(
         "cpu_hours": round((time.process_time() - cpu) / 3600, 4),
     }
     print(table(rows))
-    parts = [] if args.engine == envs.load(cfg.game).OFFICIAL else [args.engine]
+    parts = [] if args.engine == envs.load(cfg.game).official else [args.engine]
     parts += [f"{name}-{value}" for name, value in changed.items()] + other_seeds(args.seed)
     print(f"written to {write_result(path, result, parts)}")
 
@@ -204,10 +204,8 @@ def main() -> None:
     path, cfg = runs.find(args.run)
     workers.alone("evaluating a planner")
     game = envs.load(cfg.game)
-    args.engine = args.engine or game.OFFICIAL
-    if args.engine not in game.ENGINES:
-        has = ", ".join(game.ENGINES)
-        raise runs.RunError(f"{cfg.game} has no engine {args.engine}; choose from {has}")
+    args.engine = args.engine or game.official
+    game.check(args.engine)
     if args.determinisations and not cfg.rnn.mixtures:
         raise runs.RunError(f"the M of {path} has no mixtures: every determinisation is the same")
     typed = {"n_simulations": args.simulations, "determinisations": args.determinisations}

@@ -25,7 +25,7 @@ class Slot:
     """One game being played."""
 
     def __init__(self, games, i: int, seed: int, memory: int, entropy: tuple[int, ...]):
-        games.reset(i, seed)
+        games.start(i, seed)
         self.i, self.seed = i, seed
         self.rng = np.random.default_rng([*entropy, seed])
         self.memory = np.zeros(memory, np.float32)
@@ -77,11 +77,9 @@ def play(
         states = agent.begin(games, at, root)
         choice = decide(agent.model, states, agent.options, moves, rngs, explore)
         memory = agent.latent.memory(agent.latent.remember(root.states, choice.actions))
-        alive = np.zeros(len(games.obs), bool)
-        alive[at] = True
-        played = np.zeros((len(alive), root.logits.shape[1]), np.float32)
-        played[at, choice.actions] = 1
-        reward, terminated, truncated = games.step(played, alive)
+        played = np.zeros(len(games.obs), int)
+        played[at] = choice.actions
+        _, reward, terminated, truncated, _ = games.step(played)
         trees = max(1, agent.options.determinisations)
         depth = np.zeros(len(at))
         if choice.tree is not None:

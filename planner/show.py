@@ -59,8 +59,8 @@ def imagined(agent: Agent, tree: Tree, nodes: list[int]) -> list[np.ndarray]:
 
 def moves(cfg: config.Config, agent: Agent, engine: str, seed: int) -> Iterator[tuple]:
     """Play one episode greedily; yields (games, tree, decision, reward so far) before each move."""
-    games = envs.load(cfg.game).Games(1, engine, agent.options.max_steps)
-    games.reset(0, seed)
+    games = envs.load(cfg.game).make(1, engine, agent.options.max_steps)
+    games.reset(seed=seed)
     memory, rng = np.zeros((1, 2 * agent.latent.hidden), np.float32), np.random.default_rng(seed)
     total, move, over = 0.0, 0, False
     while not over:
@@ -68,8 +68,7 @@ def moves(cfg: config.Config, agent: Agent, engine: str, seed: int) -> Iterator[
         choice = decide(agent.latent, root, agent.options, np.array([move]), [rng], False)
         yield games, choice.tree, choice, total
         memory = agent.latent.memory(agent.latent.remember(root.states, choice.actions))
-        played = np.eye(root.logits.shape[1], dtype=np.float32)[choice.actions]
-        reward, terminated, truncated = games.step(played, np.ones(1, bool))
+        _, reward, terminated, truncated, _ = games.step(choice.actions)
         total, move = total + float(reward[0]), move + 1
         over = bool(terminated[0] or truncated[0])
     games.close()

@@ -18,12 +18,11 @@ class Simulator:
 
     Args:
         games: of envs/, with `save` and `load`; not those that are played.
-        agent: sees and remembers.
-        actions: A. gamma: discount of a step.
+        agent: sees and remembers. gamma: discount of a step.
     """
 
-    def __init__(self, games, agent: Agent, actions: int, gamma: float):
-        self.games, self.agent, self.actions, self.gamma = games, agent, actions, gamma
+    def __init__(self, games, agent: Agent, gamma: float):
+        self.games, self.agent, self.gamma = games, agent, gamma
 
     def root(self, games, at: np.ndarray, root: Root) -> Root:
         """Where a search starts in the games `at` (B,) that are being played."""
@@ -34,11 +33,12 @@ class Simulator:
     def step(self, states: np.ndarray, actions: np.ndarray) -> Step:
         """Play one step from each snapshot; see planner/mcts.py."""
         games, count = self.games, len(states)
+        games.over[:] = True
         for i, (snapshot, _) in enumerate(states):
             games.load(i, snapshot)
-        played = np.zeros((len(games.obs), self.actions), np.float32)
-        played[np.arange(count), actions] = 1
-        reward, terminated, _ = games.step(played, np.arange(len(games.obs)) < count)
+        played = np.zeros(len(games.obs), int)
+        played[:count] = actions
+        _, reward, terminated, _, _ = games.step(played)
         latent = self.agent.latent
         rows = np.stack([row for _, row in states])
         memory = latent.memory(latent.remember(rows, actions))

@@ -13,22 +13,22 @@ from __future__ import annotations
 import functools
 import shutil
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 import config
 import envs
 import runs
+from envs.batch import Batch
+from envs.policies import Policy
 from record.episodes import Episode, save_episode
-from record.policies import POLICIES, Policy
 from runs import cli, workers
 
 
 @functools.cache
-def make_games(game: str, engine: str, max_steps: int):
+def make_games(game: str, engine: str, max_steps: int) -> Batch:
     """This worker's game, made once."""
-    return envs.load(game).Games(1, engine, max_steps)
+    return envs.load(game).make(1, engine, max_steps)
 
 
 @functools.cache
@@ -44,56 +44,55 @@ def agent_policies(game: str, source: str, noise: float):
 def make_policy(game: str, options: config.Record, seed: int) -> Policy:
     """The policy of one episode."""
     rng = np.random.default_rng([seed, 1])
-    simple = POLICIES[game].get(options.policy)
+    simple = envs.load(game).policies.get(options.policy)
     return simple(rng) if simple else agent_policies(game, options.source, options.noise)(rng)
 
 
-def act(game: ModuleType, games, policy: Policy) -> tuple[np.ndarray, ...]:
-    """Play one step with the first of `games`: its action, reward, and both ends (bool (1,))."""
-    action = policy(games)
-    if not game.DISCRETE:  # what was played, not what was wished for: M would never meet that
-        action = np.clip(action, game.ACTION_LOW, game.ACTION_HIGH)
-    alive = np.arange(len(games.obs)) == 0
-    return action, *games.step(np.tile(action, (len(alive), 1)), alive)
+def act(games: Batch, policy: Policy) -> tuple[np.ndarray, ...]:
+    """Play one step of the one game: its action, reward, and both ends (bool (1,))."""
+    action, game = policy(games), games.game
+    if not game.discrete:  # what was played, not what was wished for: M would never meet that
+        action = np.clip(action, game.action_space.low, game.action_space.high)
+    _, reward, ended, cut, _ = games.step(game.to_actions(action[None]))
+    return action, reward, ended, cut
 
 
-def lead(game: ModuleType, games, policy: Policy, steps: int, seed: int) -> None:
-    """Bring the first of `games` to where `policy` is after some steps.
+def lead(games: Batch, policy: Policy, steps: int, seed: int) -> None:
+    """Bring the one game to where `policy` is after some steps.
 
     If the game is over before, it begins again from the start.
     """
     for _ in range(steps):
-        _, _, ended, cut = act(game, games, policy)
+        _, _, ended, cut = act(games, policy)
         if ended[0] or cut[0]:
-            games.reset(0, seed)
+            games.reset(seed=seed)
             return
 
 
 def play(
-    game: ModuleType,
-    games,
+    games: Batch,
     policy: Policy,
     seed: int,
     max_steps: int,
     leader: tuple[Policy, int] | None = None,
 ) -> Episode:
-    """Play one episode with the first of `games`, and keep everything.
+    """Play one episode of the one game, and keep everything.
 
     Args:
         max_steps: longest episode.
         leader: policy that plays before the recording begins, and for how many steps.
     """
-    games.reset(0, seed)
+    games.reset(seed=seed)
     if leader:
-        lead(game, games, *leader, seed)
+        lead(games, *leader, seed)
     obs, masks, actions, rewards = [games.obs[0].copy()], [valid(games)], [], []
     ended = cut = np.zeros(1, bool)
     while not (ended[0] or cut[0]):
-        action, reward, ended, cut = act(game, games, policy)
+        action, reward, ended, cut = act(games, policy)
         cut = cut | (len(actions) + 1 == max_steps)
         obs.append(games.obs[0].copy())
         masks.append(valid(games))
-        actions.append(np.int32(action.argmax()) if game.DISCRETE else action)
+        actions.append(np.int32(action.argmax()) if games.game.discrete else action)
         rewards.append(reward[0])
     return Episode(
         obs=np.stack(obs),
@@ -105,7 +104,7 @@ def play(
     )
 
 
-def valid(games) -> np.ndarray:
+def valid(games: Batch) -> np.ndarray:
     """The valid actions of the first game: bool (A,), or (0,) if all always are."""
     return np.zeros(0, bool) if games.mask is None else games.mask[0].copy()
 
@@ -120,7 +119,7 @@ def record_one(
         rng = np.random.default_rng([seed, 2])
         steps = int(rng.integers(options.lead_in + 1))
         leader = (agent_policies(game, options.source, options.noise)(rng), steps)
-    episode = play(envs.load(game), games, policy, seed, options.max_steps, leader)
+    episode = play(games, policy, seed, options.max_steps, leader)
     file = folder / f"{seed}.npz"
     save_episode(file, episode)
     return seed, len(episode), float(episode.reward.sum()), file.stat().st_size
@@ -132,13 +131,10 @@ def check(game: str, options: config.Record) -> None:
     Raises:
         RunError: names those that it has.
     """
-    policies = (*POLICIES[game], "random-network", "controller")
-    for what, value, has in (
-        ("policy", options.policy, policies),
-        ("engine", options.engine, envs.load(game).ENGINES),
-    ):
-        if value not in has:
-            raise runs.RunError(f"{game} has no {what} {value}; choose from {', '.join(has)}")
+    has = (*envs.load(game).policies, "random-network", "controller")
+    if options.policy not in has:
+        raise runs.RunError(f"{game} has no policy {options.policy}; choose from {', '.join(has)}")
+    envs.load(game).check(options.engine)
 
 
 def main() -> None:

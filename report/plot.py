@@ -51,8 +51,9 @@ def plot_training(path: Path, by: str = "generation"):
             label="evaluation of the distribution's mean",
         )  # fmt: skip
         axes.plot(evaluations[:, column] / scale, best, color="tab:red", label="best evaluation")
-    solved = envs.load(runs.find(str(path))[1].game).SOLVED
-    axes.axhline(solved, color="black", linestyle="--", linewidth=1, label=f"solved: {solved}")
+    solved = envs.load(runs.find(str(path))[1].game).solved
+    if solved is not None:
+        axes.axhline(solved, color="black", linestyle="--", linewidth=1, label=f"solved: {solved}")
     unit = {"generation": "generation", "time": f"wall time in {'hours' if hours else 'days'}"}
     steps = int(hist[-1, 8]) - 1
     axes.set(

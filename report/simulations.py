@@ -17,7 +17,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import config
-import envs
 import runs
 from planner.agent import load_agent
 from planner.evaluate import play_planned, play_random, summary, table
@@ -88,7 +87,7 @@ def main() -> None:
     names = {f"{r['simulations']} in the {r['world']}": r for r in data["rows"]}
     print(table({"random": data["random"]} | names))
     matplotlib.use("Agg")
-    title = f"{envs.load(cfg.game).__name__.removeprefix('envs.')}, {args.episodes} episodes each"
+    title = f"{cfg.game}, {args.episodes} episodes each"
     save(plot_curve(data["rows"], data["random"], title), path / "curve.png")
 
 

@@ -164,8 +164,8 @@ def load_dream(path: Path, cfg: config.Config, start: str = "first", **options) 
             raise runs.RunError(f"{file} has first frames only; make it again with series.encode")
         starts |= {k.removeprefix("any_"): v for k, v in starts.items() if k.startswith("any_")}
     game = envs.load(cfg.game)
-    rnn = load_rnn(path, cfg.vae.z_size, game.ACTION_SIZE, cfg.rnn)
-    fixed = {"living_reward": game.LIVING_REWARD, "done_weight": cfg.rnn.done_weight}
+    rnn = load_rnn(path, cfg.vae.z_size, game.action_size, cfg.rnn)
+    fixed = {"living_reward": game.living_reward, "done_weight": cfg.rnn.done_weight}
     names = ("temperature", "sigma_temperature", "done_threshold", "danger")
     as_trained = {name: getattr(cfg.controller, name) for name in names}
     return Dream(rnn, starts, **fixed, **(as_trained | options))

@@ -12,6 +12,7 @@ game has invalid actions, `info["mask"]` says which are valid.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import gymnasium
@@ -70,7 +71,7 @@ class DreamVectorEnv(VectorEnv):
             path,
             cfg,
             start=start or options.start,
-            max_steps=self.game.MAX_STEPS if max_steps is None else max_steps,
+            max_steps=self.game.max_steps if max_steps is None else max_steps,
             **{name: value for name, value in asked.items() if value is not None},
         )
         self.vae = load_vae(path, cfg.vae, "float32")
@@ -81,11 +82,7 @@ class DreamVectorEnv(VectorEnv):
         else:
             space = gymnasium.spaces.Box(-np.inf, np.inf, (sizes[observation],), np.float32)
         self.single_observation_space = space
-        self.single_action_space = (
-            gymnasium.spaces.Discrete(self.game.ACTION_SIZE)
-            if self.game.DISCRETE
-            else gymnasium.spaces.Box(self.game.ACTION_LOW, self.game.ACTION_HIGH)
-        )
+        self.single_action_space = copy.deepcopy(self.game.action_space)
         self.observation_space = batch_space(space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
@@ -102,12 +99,8 @@ class DreamVectorEnv(VectorEnv):
 
     def step(self, actions: np.ndarray):
         """Dream one step with actions (n, A), or integers (n,) if they are discrete."""
-        actions = np.asarray(actions)
-        if self.game.DISCRETE:
-            actions = np.eye(self.game.ACTION_SIZE)[actions]
-        actions = actions.astype(np.float32).reshape(self.num_envs, -1)
         z, (h, c), reward, ended, valid = self.dream.advance(
-            self.z, (self.h, self.c), actions, self.draw()
+            self.z, (self.h, self.c), self.game.one_hot(actions), self.draw()
         )
         self.z, self.valid, fresh = z.numpy(), valid.numpy(), self.over
         if fresh.any():

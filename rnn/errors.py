@@ -117,7 +117,7 @@ def run_errors(
     runs.tensorflow()
     from rnn.model import load_rnn
 
-    rnn = load_rnn(path, cfg.vae.z_size, envs.load(cfg.game).ACTION_SIZE, cfg.rnn)
+    rnn = load_rnn(path, cfg.vae.z_size, envs.load(cfg.game).action_size, cfg.rnn)
     errors = measure(rnn, series, rows, warmup, steps)
     runs.write_json(path / "rnn" / "errors.json", errors)
     return errors

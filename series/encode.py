@@ -162,7 +162,7 @@ def main() -> None:
 
     vae = load_vae(path, cfg.vae)
     encode = make_encoder(vae, options.batch_size)
-    size = envs.load(cfg.game).ACTION_SIZE
+    size = envs.load(cfg.game).action_size
     for block in folder.glob("block-*.npz"):
         if key not in block.name:
             block.unlink()

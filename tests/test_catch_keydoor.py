@@ -8,8 +8,8 @@ import itertools
 import numpy as np
 import pytest
 
+import envs
 from envs import catch, keydoor
-from tests.test_planner_games import ALONE, one_hot
 
 
 def landing(column, drift):
@@ -50,15 +50,13 @@ def test_every_ball_can_be_caught():
     for paddle in range(10):  # where the last ball was; one step is blind, eight are not
         near = {min(max(paddle + move, 0), 9) for move in (-1, 0, 1)}
         assert any(all(abs(landing(*ball) - p) <= 8 for ball in balls) for p in near)
-    games = catch.Games(1)
+    games = envs.load("catch").make(1)
     for seed in range(60):
-        games.reset(0, seed)
+        games.reset(seed=seed)
         total, over, left = 0, False, []
         while not over:
             left.append(int(games.obs[0][0, 2:62:12].any(-1).sum()))
-            reward, terminated, truncated = games.step(
-                one_hot(catch, [catcher(games.obs[0])]), ALONE
-            )
+            _, reward, terminated, truncated, _ = games.step([catcher(games.obs[0])])
             total, over = total + reward[0], terminated[0]
             assert not truncated[0]
         assert total == 5 and len(left) == catch.MAX_STEPS
@@ -67,8 +65,8 @@ def test_every_ball_can_be_caught():
 
 def test_brute_force_finds_nothing_better_in_catch():
     """All 3^44 ways to play, merged where the paddle stands alike."""
-    games = catch.Games(1)
-    games.reset(0, 3)
+    games = envs.load("catch").make(1)
+    games.reset(seed=3)
     best = {catch.START: (0.0, games.save(0))}
     worst = dict(best)
     for _ in range(catch.MAX_STEPS):
@@ -76,7 +74,7 @@ def test_brute_force_finds_nothing_better_in_catch():
             found = {}
             for (total, saved), action in itertools.product(ways.values(), range(3)):
                 games.load(0, saved)
-                reward, _, _ = games.step(one_hot(catch, [action]), ALONE)
+                reward = games.step([action])[1]
                 found.setdefault(int(games.paddle[0]), []).append(
                     (total + reward[0], games.save(0))
                 )
@@ -86,30 +84,30 @@ def test_brute_force_finds_nothing_better_in_catch():
 
 
 def test_key_and_door_has_the_optimum_that_search_says():
-    games = keydoor.Games(1)
+    games = envs.load("keydoor").make(1)
     for seed in range(12):
-        games.reset(0, seed)
+        games.reset(seed=seed)
         start, best = games.save(0), keydoor.shortest(games, 0)
         frontier, seen, steps, found = [start], set(), 0, False
         while not found:  # breadth-first through the genuine game
             following = []
             for saved, action in itertools.product(frontier, range(4)):
                 games.load(0, saved)
-                _, terminated, _ = games.step(one_hot(keydoor, [action]), ALONE)
+                terminated = games.step([action])[2]
                 found |= bool(terminated[0])
                 state = (*games.agent[0].tolist(), bool(games.has_key[0]))
                 if state not in seen:
                     seen.add(state)
                     following.append(games.save(0))
             frontier, steps = following, steps + 1
-        assert steps == best <= keydoor.MAX_STEPS
+        assert steps == best <= games.max_steps
         games.load(0, start)
         total, over = 0.0, False
         while not over:
             saved, now = games.save(0), keydoor.shortest(games, 0)
             for action in range(4):
                 games.load(0, saved)
-                reward, terminated, _ = games.step(one_hot(keydoor, [action]), ALONE)
+                _, reward, terminated, _, _ = games.step([action])
                 if keydoor.shortest(games, 0) == now - 1:
                     break
             total, over = total + reward[0], terminated[0]
@@ -118,15 +116,12 @@ def test_key_and_door_has_the_optimum_that_search_says():
 
 def test_no_random_play_beats_the_optimum_of_key_and_door():
     n = 1000
-    games, rng, alive = keydoor.Games(n), np.random.default_rng(0), np.ones(n, bool)
-    for i in range(n):
-        games.reset(i, i)
+    games, rng = envs.load("keydoor").make(n), np.random.default_rng(0)
+    games.reset(seed=0)
     best = np.array([1 - 0.01 * keydoor.shortest(games, i) for i in range(n)])
     total, won = np.zeros(n), np.zeros(n, bool)
-    while alive.any():
-        actions = one_hot(keydoor, rng.integers(4, size=n))
-        reward, terminated, truncated = games.step(actions, alive)
+    while not games.over.all():
+        _, reward, terminated, _, _ = games.step(rng.integers(4, size=n))
         total, won = total + reward, won | terminated
-        alive &= ~(terminated | truncated)
     assert best.min() > 0.5 and (total <= best + 1e-5).all()
     assert won.any() and np.allclose(total[~won], -0.5)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import config
+import envs
 import runs
 from controller.agent import load_agent
 from controller.choose import evaluated
 from controller.model import load_controller
 from controller.rollout import rollout
-from envs import carracing
 from tests.conftest import command, copy_run
 
 
@@ -32,7 +32,7 @@ def test_the_best_of_fresh_tracks_is_kept(run, tmp_path):
 
     cfg, found = config.load(run / "config.json"), evaluated(run)
     seeds = config.CHOICE_SEEDS + np.arange(3)
-    games = carracing.Games(3, "fast", cfg.controller.max_steps)
+    games = envs.load("carracing").make(3, "fast", cfg.controller.max_steps)
     means = {}
     for generation, (_, params) in found.items():
         scores = rollout(load_agent(run, cfg), games, np.tile(params, (3, 1)), seeds).returns

@@ -9,11 +9,12 @@ import pytest
 import tensorflow as tf
 
 import config
+import envs
 import runs
 from controller.agent import Agent, choose, control, features, squash
 from controller.model import Shape, count_params, shape_of
 from controller.rollout import padded, rollout
-from envs import binpacking, carracing
+from envs import carracing
 from envs.scaling import see
 from rnn.model import MDNRNN
 from tests.conftest import PIPELINE, command, commands, copy_run
@@ -84,7 +85,7 @@ def test_a_rollout_is_the_same_alone_and_in_a_batch(inputs):
     agent = make_agent(inputs)
     params = np.random.default_rng(1).normal(0, 0.3, (5, agent.num_params)).astype(np.float32)
     seeds = np.arange(5) + 10
-    got = rollout(agent, carracing.Games(3, "fast", 12), params, seeds)
+    got = rollout(agent, envs.load("carracing").make(3, "fast", 12), params, seeds)
     for j, seed in enumerate(seeds):
         game = carracing.make("fast")
         frame, _ = game.reset(seed=int(seed))
@@ -110,7 +111,7 @@ def test_play_never_breaks_the_mask(greedy):
     tf.keras.utils.set_random_seed(0)
     options = config.Controller(inputs="zh", rectify=True, greedy=greedy)
     agent = Agent(ConvVAE(4), MDNRNN(4, 30, 8), options, "binpacking")
-    games = binpacking.Games(3, "numpy", 60)
+    games = envs.load("binpacking").make(3, "numpy", 60)
     placed, place = [], games.bins.place
 
     def watched(rows, levels):
@@ -207,8 +208,8 @@ def test_recording_what_an_agent_plays(policy, toy):
 
     episode = load_episode(toy / "log" / policy / "record" / "0.npz")
     assert len(episode) == 60 and episode.action.std(0).max() > 0
-    assert (episode.action >= carracing.ACTION_LOW).all()  # what was played, its noise included
-    assert (episode.action <= carracing.ACTION_HIGH).all()
+    assert (episode.action >= carracing.LOW).all()  # what was played, its noise included
+    assert (episode.action <= carracing.HIGH).all()
 
 
 def test_a_wrong_source_is_said_before_anything_is_made(toy):

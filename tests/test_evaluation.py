@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import config
+import envs
 import runs
 from controller.agent import load_agent
 from controller.logs import history
@@ -100,7 +102,9 @@ def test_evaluation_plays_the_genuine_game(in_toy):
     path, cfg = runs.find("toy")
     agent, params = load_agent(path, cfg), load_controller(path)
     scores = [
-        rollout(agent, carracing.Games(1, engine, 30), params[None], np.array([3])).returns[0]
+        rollout(
+            agent, envs.load("carracing").make(1, engine, 30), params[None], np.array([3])
+        ).returns[0]
         for engine in ("gymnasium", "fast")
     ]
     np.testing.assert_allclose(*scores, atol=15)
@@ -118,7 +122,7 @@ def test_a_shipped_run_is_whole_and_drives(name, fifth):
     choice = json.loads((path / "choice.json").read_text())
     assert choice["made_from"] == runs.made_from(path, "vae", "rnn")
     agent, params = load_agent(path, cfg), load_controller(path)
-    games = carracing.Games(2, "fast", 300)
+    games = envs.load("carracing").make(2, "fast", 300)
     returns = rollout(agent, games, np.tile(params, (2, 1)), np.array([800_000, 800_001])).returns
     assert (returns > 100).all()  # 300 steps of a thousand
     assert len(load_dream(path, cfg).start_mu) == 1500
@@ -131,7 +135,8 @@ def test_a_shipped_run_is_whole_and_drives(name, fifth):
 
 
 def test_videos_of_the_game_and_the_dream(toy, monkeypatch):
-    monkeypatch.setattr(carracing, "MAX_STEPS", 20)
+    short = dataclasses.replace(envs.load("carracing"), max_steps=20)
+    monkeypatch.setitem(carracing.SPECS, "carracing", short)
     monkeypatch.chdir(toy)
     from controller.show import in_dream, in_game, save_video
 

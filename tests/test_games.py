@@ -8,34 +8,36 @@ import json
 import gymnasium
 import numpy as np
 import pytest
-import stages
 from gymnasium.utils.env_checker import check_env
 
 import config
 import envs
 import runs
+from config.worldmodels import ENGINES
 from envs import binpacking, binpacking_env, takecover
 from envs.binpacking import ITEMS, RULES, Bins
 from envs.binpacking_env import VARIANTS, BinPackingVectorEnv
-from record.policies import BASELINES, POLICIES
 from tests.conftest import ROOT, command, commands
 
 
 @pytest.mark.parametrize("game", config.GAMES)
-def test_a_game_has_all_its_words(game):
-    module = envs.load(game)
-    assert module.OFFICIAL in module.ENGINES and set(module.ENGINES) <= set(stages.ENGINES)
-    games = module.Games(2, module.ENGINES[0], 5)
-    games.reset(0, 3)
-    games.reset(1, 3)
+def test_a_games_spec_is_what_it_says(game):
+    spec = envs.load(game)
+    assert spec.official in spec.engines and set(spec.engines) <= set(ENGINES)
+    games = spec.make(2, max_steps=5)
+    assert games.game.name == game and games.over.all()
+    games.reset(seed=[3, 3])
     np.testing.assert_array_equal(games.obs[0], games.obs[1])
-    for maker in (*POLICIES[game].values(), *BASELINES[game].values()):
-        assert maker(np.random.default_rng(0))(games).shape == (module.ACTION_SIZE,)
+    for maker in (*spec.policies.values(), *spec.baselines.values()):
+        vector = maker(np.random.default_rng(0))(games)
+        assert vector.shape == (spec.action_size,)
+        action = spec.to_actions(vector[None])
+        assert spec.action_space.contains(action[0])
+        np.testing.assert_array_equal(spec.one_hot(action)[0], vector)
     assert games.picture().shape == (400, 600, 3) and games.picture().dtype == np.uint8
-    action = next(iter(BASELINES[game].values()))(np.random.default_rng(0))(games)
-    alive, still = np.array([True, False]), games.obs[1].copy()
-    cuts = [games.step(np.tile(action, (2, 1)), alive)[2].tolist() for _ in range(5)]
-    assert cuts == [[False, False]] * 4 + [[True, False]]
+    games.over[1], still = True, games.obs[1].copy()
+    cuts = [games.step(np.repeat(action, 2, 0))[3].tolist() for _ in range(6)]
+    assert cuts == [[False, False]] * 4 + [[True, False], [False, False]]
     np.testing.assert_array_equal(games.obs[1], still)
     games.close()
 
@@ -124,10 +126,10 @@ def test_pixels_say_everything():
 
 
 def test_an_invalid_action_costs_and_loses_the_item():
-    games = binpacking.Games(1)
-    games.reset(0, 1)
+    games = envs.load("binpacking").make(1)
+    games.reset(seed=1)
     before = games.bins.counts.copy()
-    reward, ended, cut = games.step(np.eye(30)[[7]], np.ones(1, bool))
+    _, reward, ended, cut, _ = games.step([7])
     assert reward[0] == -100 and not ended[0] and not cut[0]
     np.testing.assert_array_equal(games.bins.counts, before)
 
@@ -203,12 +205,12 @@ def test_take_cover_is_vizdooms_own_environment_frame_by_frame():
 
     assert gymnasium_wrapper
     env = gymnasium.make("VizdoomTakeCover-v1")
-    official, fast = takecover.Games(1, "vizdoom"), takecover.Games(1, "fast")
+    official, fast = (envs.load("takecover").make(1, engine) for engine in ("vizdoom", "fast"))
     number = {0: 2, 1: 0, 2: 1}  # left, nothing, right as its own actions
     obs, _ = env.reset(seed=5)
-    official.reset(0, 5)
-    fast.reset(0, 5)
-    rng, alive, ended, steps = np.random.default_rng(0), np.ones(1, bool), False, 0
+    official.reset(seed=5)
+    fast.reset(seed=5)
+    rng, ended, steps = np.random.default_rng(0), False, 0
     while not ended:
         seen = cv2.resize(obs["screen"], (64, 64), interpolation=cv2.INTER_AREA)
         np.testing.assert_array_equal(seen, official.obs[0])
@@ -217,8 +219,8 @@ def test_take_cover_is_vizdooms_own_environment_frame_by_frame():
         obs, reward, ended, _, _ = env.step(number[k])
         action = np.float32([[k - 1]])
         for games in (official, fast):
-            got = games.step(action, alive)
-            assert (got[0][0], got[1][0]) == (reward, ended)
+            got = games.step(action)
+            assert (got[1][0], got[2][0]) == (reward, ended)
         steps += 1
     assert 50 < steps < 2100
     for games in (official, fast):
@@ -229,8 +231,8 @@ def test_take_cover_is_vizdooms_own_environment_frame_by_frame():
     ("low", "high", "button"), [(-1, -0.34, 0), (-0.33, 0.33, 1), (0.34, 1, 2)]
 )
 def test_take_covers_action_is_by_thirds(low, high, button):
-    games, pressed = takecover.Games(1), []
-    games.reset(0, 0)
+    games, pressed = envs.load("takecover").make(1), []
+    games.reset(seed=0)
     real = games.games[0]
 
     class Spy:
@@ -243,7 +245,7 @@ def test_take_covers_action_is_by_thirds(low, high, button):
 
     games.games[0] = Spy()
     for value in (low, high):
-        games.step(np.float32([[value]]), np.ones(1, bool))
+        games.step(np.float32([[value]]))
     assert pressed == [takecover.BUTTONS[button]] * 2
     games.close()
 

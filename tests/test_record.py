@@ -6,17 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
+import envs
 import runs
 from envs import carracing
 from envs.scaling import see
 from record.episodes import Episode, episode_length, list_episodes, load_episode, save_episode
 from record.extract import play
-from record.policies import POLICIES
 from tests.conftest import command
 
 
 def make_policy(name, seed):
-    return POLICIES["carracing"][name](np.random.default_rng(seed))
+    return envs.load("carracing").policies[name](np.random.default_rng(seed))
 
 
 def full_throttle(games):
@@ -24,7 +24,7 @@ def full_throttle(games):
 
 
 def test_held_actions_are_held():
-    act = POLICIES["takecover"]["held"](np.random.default_rng(0))
+    act = envs.load("takecover").policies["held"](np.random.default_rng(0))
     actions = np.array([act(None)[0] for _ in range(20_000)])
     changes = np.flatnonzero(np.diff(actions))
     holds = np.diff(changes)
@@ -34,7 +34,7 @@ def test_held_actions_are_held():
 
 @pytest.mark.parametrize(("name", "longest"), [("repeated", 10), ("held", 200)])
 def test_discrete_actions_are_held(name, longest):
-    act = POLICIES["freeway"][name](np.random.default_rng(0))
+    act = envs.load("freeway").policies[name](np.random.default_rng(0))
     actions = np.array([act(None) for _ in range(20_000)])
     assert (actions.sum(1) == 1).all() and (actions.max(1) == 1).all()
     holds = np.diff(np.flatnonzero(np.diff(actions.argmax(1))))
@@ -42,17 +42,17 @@ def test_discrete_actions_are_held(name, longest):
     assert np.unique(actions.argmax(1)).tolist() == [0, 1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES["carracing"]))
+@pytest.mark.parametrize("name", sorted(envs.load("carracing").policies))
 def test_policies_stay_in_the_action_space_and_follow_their_seed(name):
     policy, again = make_policy(name, 1), make_policy(name, 1)
     actions = np.stack([policy(None) for t in range(500)])
-    assert (actions >= carracing.ACTION_LOW).all() and (actions <= carracing.ACTION_HIGH).all()
+    assert (actions >= carracing.LOW).all() and (actions <= carracing.HIGH).all()
     np.testing.assert_array_equal(actions, [again(None) for t in range(500)])
     assert actions.std(0)[0] > 0.2
 
 
 def test_an_episode_holds_what_the_policy_saw_chose_and_earned():
-    games = carracing.Games(1, "fast", max_steps=25)
+    games = envs.load("carracing").make(1, "fast", max_steps=25)
     seen, chosen = [], []
     noise = make_policy("brownian", 0)
 
@@ -61,7 +61,7 @@ def test_an_episode_holds_what_the_policy_saw_chose_and_earned():
         chosen.append(noise(games))
         return chosen[-1]
 
-    episode = play(carracing, games, policy, 3, 25)
+    episode = play(games, policy, 3, 25)
     assert len(episode) == 25 and episode.truncated and not episode.terminated
     np.testing.assert_array_equal(episode.obs[:-1], seen)
     np.testing.assert_array_equal(episode.action, chosen)
@@ -87,21 +87,21 @@ def an_episode(steps=9):
 
 
 def test_a_lead_in_is_played_but_not_recorded():
-    games = carracing.Games(1, "fast", max_steps=40)
-    episode = play(carracing, games, make_policy("brownian", 0), 3, 25, (full_throttle, 15))
-    games.reset(0, 3)
+    games = envs.load("carracing").make(1, "fast", max_steps=40)
+    episode = play(games, make_policy("brownian", 0), 3, 25, (full_throttle, 15))
+    games.reset(seed=3)
     noise = make_policy("brownian", 0)
     for t in range(40):
         if t >= 15:
             np.testing.assert_array_equal(episode.obs[t - 15], games.obs[0])
-        games.step((full_throttle if t < 15 else noise)(games)[None], np.ones(1, bool))
+        games.step((full_throttle if t < 15 else noise)(games)[None])
     assert len(episode) == 25 and episode.truncated and not episode.terminated
 
 
 def test_a_lead_in_that_ends_the_game_begins_it_again():
-    games = carracing.Games(1, "fast", max_steps=20)
-    episode = play(carracing, games, full_throttle, 3, 10, (full_throttle, 30))
-    games.reset(0, 3)
+    games = envs.load("carracing").make(1, "fast", max_steps=20)
+    episode = play(games, full_throttle, 3, 10, (full_throttle, 30))
+    games.reset(seed=3)
     np.testing.assert_array_equal(episode.obs[0], games.obs[0])
     assert len(episode) == 10
 
