@@ -102,7 +102,9 @@ def main() -> None:
     if cfg.controller.driver_generations and (
         cfg.controller.components_of or cfg.controller.start_from
     ):
-        raise runs.RunError("--driver-generations goes neither with --components-of nor with --from")
+        raise runs.RunError(
+            "--driver-generations goes neither with --components-of nor with --from"
+        )
     if cfg.controller.replay_tracks and not cfg.controller.common_seeds:
         raise runs.RunError("--replay-tracks needs --common-seeds: tracks that all candidates play")
     workers.launch(cfg.controller.workers)
