@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import envs
-from config.alphazero_presets import PLANNED
+from config.alphazero import PLANNED
 from envs import binpacking, carracing
 
 Policy = Callable[[Any], np.ndarray]
