@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import importlib
 import importlib.metadata
 import platform
 import sys
@@ -242,11 +243,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    if any((runs.folder(word) / "planner" / "state.json").exists() for word in sys.argv[1:]):
-        from planner import evaluate as planner
-
-        planner.main()
-        return
+    named = [w for w in sys.argv[1:] if (runs.folder(w) / "config.json").exists()]
+    if named:
+        evaluator = config.SYSTEMS[runs.find(named[0])[1].system].evaluator
+        if evaluator != "evaluate":
+            importlib.import_module(evaluator).main()
+            return
     args = parse()
     path, cfg = runs.find(args.run)
     game = envs.load(cfg.game)

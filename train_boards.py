@@ -16,7 +16,6 @@ stopped, and loses at most the games that were being played.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from pathlib import Path
 from types import ModuleType
@@ -24,9 +23,9 @@ from types import ModuleType
 import numpy as np
 
 import boards
+import config
 import runs
 from boards.match import ELO_START, counts, match, update_elo, win_rate
-from boards.options import Options, parse
 from boards.players import Planner, settings_of
 from boards.replay import Replay, self_play
 from runs import cli, workers
@@ -41,7 +40,7 @@ class Training:
         new, best: the networks. state: what a checkpoint says beside them.
     """
 
-    def __init__(self, path: Path, rules: ModuleType, options: Options):
+    def __init__(self, path: Path, rules: ModuleType, options: config.Boards):
         import keras
 
         from boards.model import Judge, make_network, make_train_step
@@ -136,8 +135,9 @@ class Training:
         if facts["accepted"]:
             self.best.set_weights(self.new.get_weights())
             runs.save_weights(self.best, self.path / "networks" / f"{iteration:04d}.weights.h5")
-        seconds = self.state["seconds"] + time.monotonic() - start
-        self.state = {"iteration": iteration, "elo": facts["elo"], "seconds": seconds}
+        seconds = time.monotonic() - start
+        total = self.state["seconds"] + seconds
+        self.state = {"iteration": iteration, "elo": facts["elo"], "seconds": total}
         row = {
             "iteration": iteration,
             "games": self.replay.games,
@@ -148,6 +148,7 @@ class Training:
             **facts,
             "elo": round(facts["elo"], 1),
             "seconds": round(seconds, 1),
+            "hours": round(total / 3600, 4),
         }
         self.metrics.write(**row)
         runs.save_checkpoint(self.checkpoint, self.variables, **self.state)
@@ -162,12 +163,12 @@ class Training:
         """Whether the limits of the run are reached."""
         iteration, hours = self.state["iteration"], self.state["seconds"] / 3600
         options = self.options
-        return 0 <= options.max_iter <= iteration or 0 < options.hours <= hours
+        return 0 < options.max_iter <= iteration or 0 < options.hours <= hours
 
     def left(self, pace: float) -> str:
         """The time to the next limit, if an iteration takes `pace` seconds."""
         options, limits = self.options, []
-        if options.max_iter >= 0:
+        if options.max_iter:
             limits.append((options.max_iter - self.state["iteration"]) * pace)
         if options.hours:
             limits.append(options.hours * 3600 - self.state["seconds"])
@@ -187,17 +188,32 @@ def report(row: dict, pace: float, left: str) -> None:
     )
 
 
+def check(game: str, options: config.Boards) -> None:
+    """Refuse options that cannot be.
+
+    Raises:
+        RunError: says which.
+    """
+    if not options.n_simulations and not options.timeout:
+        raise runs.RunError("a search needs --n-simulations or --timeout")
+    most = boards.load(game).OPENINGS
+    if options.openings > most:
+        raise runs.RunError(f"--openings is {options.openings}; {game} allows at most {most}")
+
+
 def main() -> None:
+    run, cfg = cli.parse("boards", __doc__)
     workers.alone("train_boards.py")
-    path, game, options = parse(__doc__)
-    runs.tensorflow(options.threads)
-    (path / "networks").mkdir(parents=True, exist_ok=True)
-    runs.write_json(path / "config.json", {"game": game, "boards": dataclasses.asdict(options)})
+    options = cfg.boards
+    check(cfg.game, options)
+    path = runs.claim(run, "boards", cfg)
+    (path / "networks").mkdir(exist_ok=True)
     runs.sweep(path)
-    training = Training(path, boards.load(game), options)
+    runs.tensorflow(options.threads)
+    training = Training(path, boards.load(cfg.game), options)
     at = training.state["iteration"]
     print(
-        f"boards: {game}, {training.new.count_params():,} parameters, "
+        f"boards: {cfg.game}, {training.new.count_params():,} parameters, "
         f"{options.n_self_plays} games an iteration, {options.n_simulations} simulations a move"
         + (f"; goes on at iteration {at + 1}" if at else ""),
         flush=True,

@@ -19,7 +19,9 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-GAMES = ("tictactoe", "connect4", "othello", "gomoku")
+from config.boards import PRESETS
+
+GAMES = tuple(PRESETS)
 
 
 def load(game: str) -> ModuleType:

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 import boards
+import config
 import runs
 from boards.match import counts, every_line, match, win_rate
-from boards.options import Run, defaults, find
+from boards.networks import Network, find
 from boards.players import Player, is_word, load_player, make_player
 from runs import cli
 
@@ -56,12 +57,12 @@ def enter(names: list[str], words: argparse.Namespace) -> tuple[str, dict[str, P
     Raises:
         RunError: they play different games, or nobody says which; or one cannot be made.
     """
-    entries: dict[str, Run | str] = {}
+    entries: dict[str, Network | str] = {}
     for name in names:
         run = name if is_word(name) else find(name)
         label = name if isinstance(run, str) else run.name
         entries[name if label in entries else label] = run
-    games = {run.game: name for name, run in entries.items() if isinstance(run, Run)}
+    games = {run.game: name for name, run in entries.items() if isinstance(run, Network)}
     games |= {words.game: "--game"} if words.game else {}
     if len(games) > 1:
         said = " and ".join(f"{name} says {game}" for game, name in games.items())
@@ -71,7 +72,8 @@ def enter(names: list[str], words: argparse.Namespace) -> tuple[str, dict[str, P
     (game,) = games
     if words.games < 2 or words.games % 2:
         raise runs.RunError(f"--games is {words.games}; it must be even, so that each begins half")
-    words.openings = defaults(game).openings if words.openings is None else words.openings
+    if words.openings is None:
+        words.openings = config.preset(game, "full").boards.openings
     most = boards.load(game).OPENINGS
     if not 0 <= words.openings <= most:
         raise runs.RunError(f"--openings is {words.openings}; {game} allows 0 to {most}")
@@ -118,9 +120,7 @@ def every(name: str, words: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = cli.OptionParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.OptionParser(__doc__)
     parser.add_argument("a", help="a player, see above")
     parser.add_argument("b", help="another, or `every`")
     parser.add_argument("--render", action="store_true", help="show the first game, a as X")

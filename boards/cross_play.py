@@ -10,7 +10,6 @@ a drawn order.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import itertools
@@ -22,7 +21,7 @@ import boards
 import runs
 from boards.clash import add_options, enter
 from boards.match import ELO_START, counts, match, update_elo
-from boards.options import find
+from boards.networks import find
 from boards.players import is_word
 from runs import cli
 
@@ -53,9 +52,7 @@ def table(players: list[str], results: dict[tuple[int, int], np.ndarray], seed: 
 
 
 def main() -> None:
-    parser = cli.OptionParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.OptionParser(__doc__)
     parser.add_argument("players", nargs="+", help="runs, networks of runs, random, mcts:500 ...")
     parser.add_argument("--gap", type=int, default=0, help="see above (0: none)")
     parser.add_argument("--csv", type=Path, help="write the table to this file too")

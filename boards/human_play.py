@@ -9,14 +9,13 @@ all there is (othello), `quit` to stop.
 
 from __future__ import annotations
 
-import argparse
 from types import ModuleType
 
 import numpy as np
 
 import boards
 from boards.clash import changes_of
-from boards.options import find
+from boards.networks import find
 from boards.players import Planner, load_player
 from runs import cli
 
@@ -62,9 +61,7 @@ def play_game(rules: ModuleType, player: Planner, human: bool) -> int | None:
 
 
 def main() -> None:
-    parser = cli.OptionParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.OptionParser(__doc__)
     parser.add_argument("run", help="a run's folder, or one of its networks")
     parser.add_argument("--second", action="store_true", help="the agent begins")
     parser.add_argument("-n", "--games", type=int, default=1, help="games, sides change (1)")

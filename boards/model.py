@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from boards.options import Options
+from config import Boards
 
 BATCH = 256  # boards that the network is asked about at once
 
 
-def convolve(x, filters: int, kernel: int, options: Options, stride: int = 1):
+def convolve(x, filters: int, kernel: int, options: Boards, stride: int = 1):
     """A convolution without a bias, batch-normalised."""
     decay = keras.regularizers.L2(options.l2)
     x = layers.Conv2D(
@@ -24,7 +24,7 @@ def convolve(x, filters: int, kernel: int, options: Options, stride: int = 1):
     return layers.BatchNormalization(momentum=0.9)(x)
 
 
-def residual(x, options: Options):
+def residual(x, options: Boards):
     """A block: two convolutions, or one between two of 1x1, added to what goes in."""
     filters, narrow = options.residual_filters, options.residual_bottleneck
     kernel = options.residual_kernel
@@ -39,14 +39,14 @@ def residual(x, options: Options):
     return layers.ReLU()(x + y)
 
 
-def dense(x, options: Options):
+def dense(x, options: Boards):
     """A dense layer, batch-normalised: its units do not die in the first steps."""
     decay = keras.regularizers.L2(options.l2)
     x = layers.Dense(options.dense_size, use_bias=False, kernel_regularizer=decay)(x)
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
-def make_network(rules: ModuleType, options: Options) -> keras.Model:
+def make_network(rules: ModuleType, options: Boards) -> keras.Model:
     """A residual network (Silver et al. 2017, "Mastering the game of Go without human knowledge").
 
     Own and other stones float32 (B, R, C, 2) to logits (B, A) and the value (B, 1) in -1..1, of

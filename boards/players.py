@@ -11,7 +11,8 @@ import numpy as np
 
 import runs
 from boards import load
-from boards.options import Options, Run
+from boards.networks import Network
+from config import Boards
 from planner.gumbel import gumbel_search
 from planner.mcts import Root, SearchError, Settings, Step, search
 
@@ -164,13 +165,13 @@ class Minimax:
         return draw(worth == worth.max(1, keepdims=True), self.rng)
 
 
-def settings_of(options: Options, **changes) -> Settings:
+def settings_of(options: Boards, **changes) -> Settings:
     """The constants of a search."""
     words = {"c": options.c, "bounds": BOUNDS, "timeout": options.timeout, "root": options.root}
     return Settings(**({"simulations": options.n_simulations} | words | changes))
 
 
-def load_player(run: Run, **changes) -> Planner:
+def load_player(run: Network, **changes) -> Planner:
     """The network of a run with its search.
 
     Args:

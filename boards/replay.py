@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 import runs
-from boards.options import Options
 from boards.players import Planner, opened
+from config import Boards
 
 Positions = dict[str, np.ndarray]  # boards int8 (n, R, C), policy float16 (n, A), value int8 (n,)
 
 
 def self_play(
-    rules: ModuleType, player: Planner, options: Options, rng: np.random.Generator
+    rules: ModuleType, player: Planner, options: Boards, rng: np.random.Generator
 ) -> tuple[Positions, dict[str, float]]:
     """Play n_self_plays games side by side, a share of them from drawn openings.
 

@@ -1,7 +1,8 @@
 """Every option of every stage, as dataclasses, and a named preset per game.
 
-A stage is a section here, a folder of code, and a folder in `log/<run>/`, under one name. Scripts
-read the command line with runs/cli.py. Importing this module is cheap: no TensorFlow, no MPI.
+A stage is a section here, a folder of code, and a folder in `log/<run>/`, under one name. Which
+stages a system is made of is said in config/systems.py. Scripts read the command line with
+runs/cli.py. Importing this module is cheap: no TensorFlow, no MPI.
 """
 
 from __future__ import annotations
@@ -11,20 +12,46 @@ import json
 from pathlib import Path
 from typing import Any
 
-from config import alphazero_presets, worldmodels_presets
 from config.alphazero import Planner
+from config.boards import Boards
+from config.options import current, frozen
+from config.systems import (
+    RENAMED,
+    REREAD,
+    STAGES,
+    SYSTEMS,
+    System,
+    owner,
+    run_name,
+    system_of,
+    systems_of,
+)
 from config.worldmodels import RNN, VAE, Controller, Record, Series
 
-STAGES = {
-    "record": Record,
-    "vae": VAE,
-    "series": Series,
-    "rnn": RNN,
-    "controller": Controller,
-    "planner": Planner,
-}
-PRESETS = worldmodels_presets.PRESETS | alphazero_presets.PRESETS
-GAMES = tuple(PRESETS)
+__all__ = [
+    "RNN",
+    "STAGES",
+    "SYSTEMS",
+    "VAE",
+    "Boards",
+    "Config",
+    "Controller",
+    "Planner",
+    "Record",
+    "Series",
+    "System",
+    "frozen",
+    "load",
+    "owner",
+    "preset",
+    "read",
+    "run_name",
+    "system_of",
+    "systems_of",
+]
+
+# The games that are seen; those of boards/ have no frames.
+GAMES = tuple(g for name in ("worldmodels", "alphazero") for g in SYSTEMS[name].presets)
 LOG = Path("log")
 
 # Which tracks are played for what, so that a score is never of a track that training has seen.
@@ -38,25 +65,48 @@ TRAIN_SEEDS = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """All options of a run."""
+    """All options of a run: one field a section."""
 
     game: str = "carracing"
     preset: str = "full"
+    system: str = "worldmodels"
     record: Record = Record()
     vae: VAE = VAE()
     series: Series = Series()
     rnn: RNN = RNN()
     controller: Controller = Controller()
     planner: Planner = Planner()
+    boards: Boards = Boards()
 
 
-def preset(game: str, name: str) -> Config:
-    """A named size of a game; the smaller ones change only what they name of `full`."""
-    base = Config(game=game, preset=name)
-    for changes in (PRESETS[game]["full"], PRESETS[game][name]):
+def preset(game: str, name: str, system: str = "") -> Config:
+    """A named size of a game; the smaller ones change only what they name of `full`.
+
+    Args:
+        system: whose run it is; if it has no presets of the game, or none is named, they are those
+            of the system that has.
+
+    Raises:
+        ValueError: there is no such game or preset.
+    """
+    mine = SYSTEMS[system] if system else owner(game)
+    sizes = mine.sizes(game) or owner(game).sizes(game)
+    if name not in sizes:
+        raise ValueError(f"{game} has no preset {name!r}")
+    base = Config(game=game, preset=name, system=mine.name)
+    for changes in (sizes["full"], sizes[name]):
         sections = {k: dataclasses.replace(getattr(base, k), **v) for k, v in changes.items()}
         base = dataclasses.replace(base, **sections)
     return base
+
+
+def read(stage: str, data: dict[str, Any]) -> dict[str, Any]:
+    """The options of a section of `config.json`, under their names and with the values of today."""
+    values = current(data, RENAMED.get(stage, {}))
+    for name, said in REREAD.get(stage, {}).items():
+        if name in values:
+            values[name] = said.get(values[name], values[name])
+    return values
 
 
 def load(path: Path) -> Config:
@@ -67,15 +117,12 @@ def load(path: Path) -> Config:
     """
     try:
         data = json.loads(path.read_text())
-        base = preset(data["game"], data["preset"])
-        made = {name: data[name] for name in STAGES if name in data}
+        system = system_of(data)
+        if system is SYSTEMS["boards"]:
+            data = {"preset": "full"} | data  # older ones do not name it
+        base = preset(data["game"], data["preset"], system.name)
+        made = {name: read(name, data[name]) for name in STAGES if name in data}
         stages = {k: dataclasses.replace(getattr(base, k), **v) for k, v in made.items()}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged or of another version ({error})") from None
     return dataclasses.replace(base, **stages)
-
-
-def frozen(section: Any) -> dict[str, Any]:
-    """The options of a section that a run can never change."""
-    fields = dataclasses.fields(section)
-    return {f.name: getattr(section, f.name) for f in fields if not f.metadata["grow"]}

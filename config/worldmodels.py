@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+
+from config.options import opt
 
 ENGINES = (
     "fast",
@@ -16,27 +17,11 @@ ENGINES = (
 )  # which game has which: envs/
 
 
-def opt(
-    default: Any,
-    help: str,
-    *,
-    choices: tuple = (),
-    grow: bool = False,
-    low: float = 0,
-    high: float = math.inf,
-    name: str = "",
-) -> Any:
-    """Declare one option: its default, its help, its range if it is a number, whether a run may
-    change it later (`grow`), and what it is called if its name is not a field's (`--in`)."""
-    meta = {"help": help, "choices": choices, "grow": grow, "low": low, "high": high, "name": name}
-    return dataclasses.field(default=default, metadata=meta)
-
-
 @dataclasses.dataclass(frozen=True)
 class Record:
     """Stage 1: episodes of a simple policy."""
 
-    episodes: int = opt(10_000, "episodes to record", grow=True, low=1)
+    episodes: int = opt(10_000, "episodes to record", free=True, low=1)
     policy: str = opt(
         "random-network",
         "who plays: V, M and C with weights redrawn for every episode (the original), white noise, "
@@ -67,7 +52,7 @@ class Record:
     )
     engine: str = opt("fast", "who plays the game", choices=ENGINES)
     max_steps: int = opt(1000, "longest episode", low=1)
-    workers: int = opt(0, "worker processes to start when alone (0: one a core)", grow=True)
+    workers: int = opt(0, "worker processes to start when alone (0: one a core)", free=True)
     seed: int = opt(0, "episode i plays the track of seed + i")
 
 
@@ -84,35 +69,35 @@ class VAE:
         False, "see every pixel in its own standard deviations, so that small things count too"
     )
     kl_tolerance: float = opt(0.5, "KL below tolerance * z_size nats a frame costs nothing")
-    learning_rate: float = opt(1e-4, "Adam's learning rate", grow=True)
+    learning_rate: float = opt(1e-4, "Adam's learning rate", free=True)
     final_learning_rate: float = opt(
-        0.0, "reach this rate at the last epoch by a cosine (0: stay constant)", grow=True
+        0.0, "reach this rate at the last epoch by a cosine (0: stay constant)", free=True
     )
     warmup: int = opt(
-        0, "epochs in which the rate climbs to --learning-rate first, in equal steps", grow=True
+        0, "epochs in which the rate climbs to --learning-rate first, in equal steps", free=True
     )
     batch_size: int = opt(100, "frames in a batch", low=1)
-    epochs: int = opt(10, "passes over the recorded frames", grow=True, low=1)
-    max_frames: int = opt(0, "frames of each episode drawn in an epoch (0: all of them)", grow=True)
+    epochs: int = opt(10, "passes over the recorded frames", free=True, low=1)
+    max_frames: int = opt(0, "frames of each episode drawn in an epoch (0: all of them)", free=True)
     exp_replay_size: int = opt(
-        0, "learn from the newest episodes, so many (0: from all)", grow=True
+        0, "learn from the newest episodes, so many (0: from all)", free=True
     )
-    flip: bool = opt(False, "mirror half of the frames (ctallec)", grow=True)
+    flip: bool = opt(False, "mirror half of the frames (ctallec)", free=True)
     plateau: int = opt(
-        0, "halve the learning rate after this many epochs without progress (0: never)", grow=True
+        0, "halve the learning rate after this many epochs without progress (0: never)", free=True
     )
     patience: int = opt(
-        0, "stop after this many epochs without progress on held-out episodes (0: never)", grow=True
+        0, "stop after this many epochs without progress on held-out episodes (0: never)", free=True
     )
     holdout: float = opt(0.05, "share of the episodes kept for validation", high=0.5)
     precision: str = opt(
         "auto",
         "arithmetic of the convolutions; auto is bfloat16 where the CPU has AMX or AVX512_BF16",
         choices=("auto", "float32", "bfloat16"),
-        grow=True,
+        free=True,
     )
-    threads: int = opt(0, "CPU threads (0: every core)", grow=True)
-    skip_bad: bool = opt(False, "leave out episode files that cannot be read", grow=True)
+    threads: int = opt(0, "CPU threads (0: every core)", free=True)
+    skip_bad: bool = opt(False, "leave out episode files that cannot be read", free=True)
     seed: int = opt(0, "seed of weights, batches and noise")
 
 
@@ -120,9 +105,9 @@ class VAE:
 class Series:
     """Stage 3: every frame as mu and logvar."""
 
-    batch_size: int = opt(256, "frames encoded at once", grow=True, low=1)
-    threads: int = opt(0, "CPU threads (0: every core)", grow=True)
-    skip_bad: bool = opt(False, "leave out episode files that cannot be read", grow=True)
+    batch_size: int = opt(256, "frames encoded at once", free=True, low=1)
+    threads: int = opt(0, "CPU threads (0: every core)", free=True)
+    skip_bad: bool = opt(False, "leave out episode files that cannot be read", free=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,25 +127,25 @@ class RNN:
     )
     planning_units: int = opt(128, "ReLU units that policy and value read", low=1)
     unroll: int = opt(
-        0, "last steps of a training sequence that M imagines itself (MuZero's K)", grow=True
+        0, "last steps of a training sequence that M imagines itself (MuZero's K)", free=True
     )
     z_weight: float = opt(1.0, "weight of z's loss beside policy and value", low=1e-3)
-    gamma: float = opt(1.0, "discount of the returns that the value learns", grow=True, high=1)
+    gamma: float = opt(1.0, "discount of the returns that the value learns", free=True, high=1)
     value_transform: str = opt(
         "none", "what is learned in place of returns: sqrt is MuZero's, for large ones",
         choices=("none", "sqrt"),
     )  # fmt: skip
     terminal_prob: float = opt(
-        0.0, "share of the training sequences that end where their episode does", grow=True, high=1
+        0.0, "share of the training sequences that end where their episode does", free=True, high=1
     )
     exp_replay_size: int = opt(
-        0, "sequences are drawn from the newest episodes, so many (0: from all)", grow=True
+        0, "sequences are drawn from the newest episodes, so many (0: from all)", free=True
     )
     patience: int = opt(
         0, "stop after this many validations without progress on held-out episodes (0: never)",
-        grow=True,
+        free=True,
     )  # fmt: skip
-    follow: bool = opt(False, "go on with the latents of a V that was trained further", grow=True)
+    follow: bool = opt(False, "go on with the latents of a V that was trained further", free=True)
     stream: bool = opt(
         False,
         "all episodes are one stream: the state is carried from window to window and zeroed at "
@@ -183,22 +168,22 @@ class RNN:
         low=0,
     )
     done_weight: float = opt(10.0, "weight of the rare positive examples of the done head")
-    steps: int = opt(4000, "training steps (0: leave M untrained, an ablation)", grow=True)
+    steps: int = opt(4000, "training steps (0: leave M untrained, an ablation)", free=True)
     batch_size: int = opt(100, "sequences in a batch", low=1)
     sequence_length: int = opt(999, "longest training sequence, in steps", low=2)
-    learning_rate: float = opt(1e-3, "Adam's learning rate", grow=True)
-    min_learning_rate: float = opt(1e-5, "floor of the learning rate", grow=True)
-    decay: float = opt(1.0, "factor on the learning rate a step", grow=True)
+    learning_rate: float = opt(1e-3, "Adam's learning rate", free=True)
+    min_learning_rate: float = opt(1e-5, "floor of the learning rate", free=True)
+    decay: float = opt(1.0, "factor on the learning rate a step", free=True)
     clip: float = opt(1.0, "gradients are clipped to +- this value")
     holdout: float = opt(0.05, "share of the episodes kept for validation", high=0.5)
     validate_every: int = opt(
-        100, "steps between validations, checkpoints and pictures", grow=True, low=1
+        100, "steps between validations, checkpoints and pictures", free=True, low=1
     )
-    rend_n_episodes: int = opt(4, "rows of the picture: held-out episodes", grow=True, low=1)
-    rend_n_rollouts: int = opt(5, "imagined frames in a row of the picture", grow=True, low=1)
-    rend_step: int = opt(10, "steps imagined between two frames of the picture", grow=True, low=1)
-    temperature: float = opt(1.0, "temperature of the picture's dream", grow=True, low=0.01)
-    threads: int = opt(0, "CPU threads (0: every core)", grow=True)
+    rend_n_episodes: int = opt(4, "rows of the picture: held-out episodes", free=True, low=1)
+    rend_n_rollouts: int = opt(5, "imagined frames in a row of the picture", free=True, low=1)
+    rend_step: int = opt(10, "steps imagined between two frames of the picture", free=True, low=1)
+    temperature: float = opt(1.0, "temperature of the picture's dream", free=True, low=0.01)
+    threads: int = opt(0, "CPU threads (0: every core)", free=True)
     seed: int = opt(0, "seed of weights, batches and noise")
 
 
@@ -214,23 +199,23 @@ class Controller:
     )
     models: str = opt("", "run whose V and M to use (default: its own)")
     start_from: str = opt("", "run whose C to start from (default: zero)", name="from")
-    temperature: float = opt(1.0, "of the dream: above 1 is less certain", grow=True, low=0.01)
+    temperature: float = opt(1.0, "of the dream: above 1 is less certain", free=True, low=0.01)
     sigma_temperature: float = opt(
         0.0,
         "of the spread of the mixtures' components alone, where which of them it is has a meaning "
         "(0: --temperature)",
-        grow=True,
+        free=True,
     )
     start: str = opt(
         "first", "frames that dreams start from: the episodes' first, or any of them",
-        choices=("first", "any"), grow=True,
+        choices=("first", "any"), free=True,
     )  # fmt: skip
     done_threshold: float = opt(
         0.5, "a dream ends when M's probability of the end is above this (0: drawn)", high=0.99
     )
     danger: float = opt(
         1.0, "factor on the odds of drawn ends: above 1 a dream is more dangerous than the game",
-        grow=True, low=1e-3,
+        free=True, low=1e-3,
     )  # fmt: skip
     inputs: str = opt(
         "zh",
@@ -261,9 +246,9 @@ class Controller:
         "cma", "what evolves C", choices=("cma", "openes", "pepg", "ses", "ga")
     )  # fmt: skip
     population: int = opt(64, "candidates in a generation", low=3)
-    episodes: int = opt(16, "episodes a candidate plays", grow=True, low=1)
-    eval_every: int = opt(25, "generations between evaluations", grow=True, low=1)
-    eval_episodes: int = opt(1024, "rollouts of an evaluation", grow=True, low=1)
+    episodes: int = opt(16, "episodes a candidate plays", free=True, low=1)
+    eval_every: int = opt(25, "generations between evaluations", free=True, low=1)
+    eval_episodes: int = opt(1024, "rollouts of an evaluation", free=True, low=1)
     sigma_init: float = opt(0.1, "initial standard deviation of the weights", low=1e-6)
     sigma_decay: float = opt(0.999, "factor on sigma a generation (openes, pepg, ses, ga)")
     weight_decay: float = opt(0.01, "fitness lost per mean squared weight")
@@ -276,40 +261,40 @@ class Controller:
     replay_tracks: float = opt(
         0.0,
         "share of a generation's tracks that are the hardest so far again (with --common-seeds)",
-        grow=True,
+        free=True,
         high=1,
     )
     cap_time: bool = opt(False, "cap episodes at twice the last generation's mean length")
     retrain: bool = opt(False, "return to the best mean after an evaluation that was worse")
     target_return: float = opt(
-        math.inf, "stop at an evaluation of this mean", grow=True, low=-math.inf
+        math.inf, "stop at an evaluation of this mean", free=True, low=-math.inf
     )
-    generations: int = opt(0, "stop after this generation (0: no limit)", grow=True)
-    hours: float = opt(0.0, "stop after this many hours of evolution (0: no limit)", grow=True)
+    generations: int = opt(0, "stop after this generation (0: no limit)", free=True)
+    hours: float = opt(0.0, "stop after this many hours of evolution (0: no limit)", free=True)
     rounds: int = opt(
         1,
         "play in the game with what was dreamt, learn V and M on, and dream again",
-        grow=True,
+        free=True,
         low=1,
     )
     round_episodes: int = opt(
-        200, "episodes that every later round records with its controller", grow=True, low=1
+        200, "episodes that every later round records with its controller", free=True, low=1
     )
     round_lead_in: int = opt(
         0,
         "the controller plays up to as many steps, then stage 1's policy is recorded instead "
         "(0: the controller is)",
-        grow=True,
+        free=True,
         low=0,
     )
     round_epochs: int = opt(
-        2, "passes of V over all recorded frames in every later round", grow=True, low=1
+        2, "passes of V over all recorded frames in every later round", free=True, low=1
     )
-    batch_size: int = opt(32, "games a worker plays at once", grow=True, low=1)
-    dreams: int = opt(256, "dreams a worker dreams at once", grow=True, low=1)
+    batch_size: int = opt(32, "games a worker plays at once", free=True, low=1)
+    dreams: int = opt(256, "dreams a worker dreams at once", free=True, low=1)
     max_steps: int = opt(
-        1000, "longest episode; shorter ones make early generations cheaper", grow=True, low=1
+        1000, "longest episode; shorter ones make early generations cheaper", free=True, low=1
     )
     engine: str = opt("fast", "who plays the game", choices=ENGINES)
-    workers: int = opt(0, "worker processes to start when alone (0: one a core)", grow=True)
+    workers: int = opt(0, "worker processes to start when alone (0: one a core)", free=True)
     seed: int = opt(0, "seed of the optimiser and of the training tracks")

@@ -212,3 +212,20 @@ BINPACKING = {
 }
 
 PRESETS = {"carracing": CARRACING, "takecover": TAKECOVER, "binpacking": BINPACKING}
+
+# Any Gymnasium game. Most pictures are a few small things on a plain background.
+GENERIC = {
+    "full": {
+        "record": {"engine": "gymnasium"},
+        "vae": {"standardize": True, "recon_weight": 10.0},
+        "rnn": {"reward_head": True, "done_head": True},
+        "controller": {"engine": "gymnasium"},
+    },
+    "small": {
+        "record": {"episodes": 1000, "policy": "white", "max_steps": 200},
+        "vae": SMALL_CAR["vae"] | {"flip": False},
+        "rnn": SMALL_CAR["rnn"],
+        "controller": CARRACING["small"]["controller"],
+    },
+    "toy": TOY | {"record": {"episodes": 12, "policy": "white", "max_steps": 60}},
+}

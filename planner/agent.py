@@ -50,9 +50,9 @@ def pick(
         policy: (A,), what is drawn from if there are no visits.
     """
     weights = visits if visits.any() else policy
-    if options.policy == "greedy" or (options.warmup and move >= options.warmup):
+    if options.policy == "greedy" or (options.policy_warmup and move >= options.policy_warmup):
         return int(weights.argmax())
-    temperature = options.temperature / (1 + options.decay * move)
+    temperature = options.temperature / (1 + options.temperature_decay * move)
     with np.errstate(divide="ignore"):
         logits = weights if options.policy == "softmax" else np.log(weights)
     chances = softmax((logits / temperature)[None].astype(np.float64))[0]

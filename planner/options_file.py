@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import config
+from config.options import out_of_range
 from runs import RunError
 
 # section and name there: stage and option here.
@@ -128,7 +129,7 @@ def number(file: str, where: str, value: Any, base: config.Config, target: str) 
     kind = float if isinstance(now, float) else int
     if isinstance(value, bool) or not isinstance(value, (int, float)) or kind(value) != value:
         raise RunError(f"{file}: {where} is {value!r}; it must be a number like {now}")
-    fields = {f.name: f.metadata for f in dataclasses.fields(config.STAGES[stage])}
-    if not fields[option]["low"] <= value <= fields[option]["high"]:
-        raise RunError(f"{file}: {where} is {value}; it must be at least {fields[option]['low']:g}")
+    fields = {f.name: f for f in dataclasses.fields(config.STAGES[stage].options)}
+    if wrong := out_of_range(fields[option], value):
+        raise RunError(f"{file}: {where} is {wrong}")
     return kind(value)

@@ -1,6 +1,6 @@
 """A run's folder: open or resume it, and check what is in it.
 
-`log/<run>/` holds `config.json` and one folder a stage.
+`log/<run>/` holds `config.json` and one folder a stage; a board game's run has all files in itself.
 """
 
 from __future__ import annotations
@@ -13,15 +13,6 @@ from pathlib import Path
 import config
 from runs.errors import RunError
 from runs.files import fingerprint, replacing, write_json
-
-COMMANDS = {
-    "record": "python -m record.extract",
-    "vae": "python -m vae.train",
-    "series": "python -m series.encode",
-    "rnn": "python -m rnn.train",
-    "controller": "python train.py",
-    "planner": "python train_alphazero.py",
-}
 
 
 def folder(run: str) -> Path:
@@ -50,30 +41,36 @@ def find(run: str) -> tuple[Path, config.Config]:
         raise RunError(str(error)) from None
 
 
+def folder_of(path: Path, stage: str) -> Path:
+    """The folder of a stage of the run at `path`."""
+    return path if config.systems_of(stage)[0].in_root else path / stage
+
+
 def claim(run: str, stage: str, cfg: config.Config) -> Path:
     """Open a stage's folder for writing; make it, or check that its options are the same.
 
-    Returns the folder. Options marked `grow` may differ from what the stage was made with.
+    Returns the folder. Options marked `free` may differ from what the stage was made with.
 
     Raises:
         RunError: the stage was made with other options.
     """
     path = folder(run)
-    section = getattr(cfg, stage)
+    section, made = getattr(cfg, stage), folder_of(path, stage)
     file = path / "config.json"
     data = json.loads(file.read_text()) if file.exists() else {}
-    if stage in data and (path / stage).exists():
+    if stage in data and made.exists():
+        old = config.read(stage, data[stage])
         for name, value in config.frozen(section).items():
-            was = data[stage].get(name, value)
+            was = old.get(name, value)
             if was != value:
                 raise RunError(
                     f"stage {stage} of {path} was made with {name}={was}, not {value}; "
-                    f"choose another --run, or delete {path / stage}"
+                    f"choose another --run, or delete {made}"
                 )
-    data |= {"game": cfg.game, "preset": cfg.preset, stage: dataclasses.asdict(section)}
-    (path / stage).mkdir(parents=True, exist_ok=True)
-    write_json(file, data)
-    return path / stage
+    data |= {"system": cfg.system, "game": cfg.game, "preset": cfg.preset}
+    made.mkdir(parents=True, exist_ok=True)
+    write_json(file, data | {stage: dataclasses.asdict(section)})
+    return made
 
 
 def command(path: Path, stage: str) -> str:
@@ -82,7 +79,8 @@ def command(path: Path, stage: str) -> str:
         game = json.loads((path / "config.json").read_text())["game"]
     except (OSError, ValueError, KeyError):
         game = path.name if path.name in config.GAMES else "<game>"
-    return f"{COMMANDS[stage]} {game}" + (f" --run {path.name}" if path.name != game else "")
+    words = f"python {config.STAGES[stage].script} {game}"
+    return words + (f" --run {path.name}" if path.name != config.run_name(game) else "")
 
 
 def require(path: Path, stage: str, *names: str) -> None:

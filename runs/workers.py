@@ -134,6 +134,12 @@ def abort(kind: type, value: BaseException, trace: Any) -> None:
     MPI.COMM_WORLD.Abort(1)
 
 
+def guard() -> None:
+    """End all ranks if this one fails, before its first task too: else the others would wait."""
+    if given_ranks() > 1:
+        sys.excepthook = abort
+
+
 class Guarded:
     """A task whose unexpected errors end the job at once, rather than when its turn comes."""
 
@@ -192,7 +198,3 @@ def pool() -> Iterator[Pool | None]:
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-if given_ranks() > 1:  # a rank that fails before its first task must not leave the others waiting
-    sys.excepthook = abort

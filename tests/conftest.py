@@ -53,7 +53,7 @@ def recipe(target: str) -> list[list[str]]:
 
 # `make demo` at toy size: its first five commands are the stages, the rest looks at what they made.
 DEMO = [[word.replace("demo", "toy") for word in words] for words in recipe("demo")]
-NAMES = [name for name in config.STAGES if name != "planner"]
+NAMES = list(config.SYSTEMS["worldmodels"].stages)
 STAGES = dict(zip(NAMES, DEMO, strict=False))  # all words of a stage's command
 PIPELINE = {stage: tuple(words[: words.index("--run")]) for stage, words in STAGES.items()}
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import boards
-from boards import cross_play, match, options
+import config
+from boards import cross_play, match
 from boards.grid import in_a_row
 from boards.players import BoardModel, Minimax, Planner, Random, make_player
 from boards.replay import self_play
@@ -233,7 +234,7 @@ def test_perfect_and_plain_players():
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_self_play_says_who_won(share):
     rules = boards.load("tictactoe")
-    chosen = options.Options(n_self_plays=10, policy_warmup=9, drawn_starts=share, openings=1)
+    chosen = config.Boards(n_self_plays=10, policy_warmup=9, drawn_starts=share, openings=1)
     player = Planner(rules, uniform(rules), Settings(simulations=8))
     seen, facts = self_play(rules, player, chosen, np.random.default_rng(0))
     stones = (seen["boards"] != 0).sum((1, 2))

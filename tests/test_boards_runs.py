@@ -17,16 +17,12 @@ import pytest
 import boards
 import runs
 import train_boards
-from boards import clash, cross_play, human_play, options
+from boards import clash, cross_play, human_play, networks
 from boards.players import load_player
 from boards.replay import Replay
 from tests.conftest import ROOT, command
 
-TOY = (
-    "train_boards.py", "tictactoe", "--run", "toy", "--threads", "1", "--max-iter", "2",
-    "--conv-filters", "4", "--residual-filters", "4", "--dense-size", "8", "--n-simulations", "4",
-    "--n-self-plays", "6", "--min-examples", "40", "--n-tournaments", "4", "--batch-size", "16",
-)  # fmt: skip
+TOY = ("train_boards.py", "tictactoe", "--run", "toy", "--preset", "toy", "--threads", "1")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +58,7 @@ def test_training_goes_on_after_a_kill_as_if_nothing_had_been(trained, tmp_path)
 def test_a_network_says_the_same_whatever_is_beside_a_board(trained, monkeypatch):
     monkeypatch.chdir(trained)
     rules = boards.load("tictactoe")
-    judge = load_player(options.find("toy")).model.look
+    judge = load_player(networks.find("toy")).model.look
     at = rules.play(np.repeat(rules.start(9), 60, 0), np.tile(np.arange(9), 60))[0]
     logits, value = judge(at)
     assert logits.shape == (540, 9) and (np.abs(value) <= 1).all()
@@ -113,7 +109,6 @@ def test_a_full_column_is_refused(monkeypatch, capsys):
 
 
 WRONG = {
-    (train_boards, "connect4", "--run", "toy"): "run toy plays tictactoe, not connect4",
     (train_boards, "tictactoe", "--run", "toy", "--dense-size", "9"): "dense_size=8, not 9",
     (train_boards, "tictactoe", "--openings", "5"): "tictactoe allows at most 4",
     (clash, "toi", "random"): "did you mean toy?",
@@ -129,7 +124,7 @@ WRONG = {
 def test_a_wrong_input_is_one_sentence(words, trained, monkeypatch):
     monkeypatch.chdir(trained)
     (trained / "log/carracing").mkdir(exist_ok=True)
-    runs.write_json(trained / "log/carracing/config.json", {"game": "carracing"})
+    runs.write_json(trained / "log/carracing/config.json", {"game": "carracing", "preset": "toy"})
     with pytest.raises(runs.RunError, match=re.escape(WRONG[words])):
         run_main(monkeypatch, *words)
 
@@ -151,4 +146,4 @@ def test_damaged_files_are_one_sentence(trained, tmp_path, monkeypatch):
         run_main(monkeypatch, clash, "toy", "random")
     (run / "config.json").write_text(json.dumps({"game": "tictactoe"}))
     with pytest.raises(runs.RunError, match="damaged"):
-        options.find("toy")
+        networks.find("toy")

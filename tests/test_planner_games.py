@@ -13,7 +13,7 @@ import pytest
 
 import envs
 import runs
-from config.alphazero_presets import PLANNED
+from config.alphazero import PLANNED
 from envs import catch, keydoor, minatar_games
 from record.episodes import load_episode
 from tests.conftest import commands

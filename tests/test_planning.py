@@ -186,8 +186,8 @@ def test_moves_are_drawn_as_the_options_say():
     heat = np.exp(visits / 20)
     softmax = {"policy": "softmax", "temperature": 20.0}
     np.testing.assert_allclose(share(**softmax), heat / heat.sum(), atol=0.04)
-    assert share(policy="greedy")[2] == share(move=5, warmup=5)[2] == 1
-    assert share(move=4, warmup=5)[2] < 1
+    assert share(policy="greedy")[2] == share(move=5, policy_warmup=5)[2] == 1
+    assert share(move=4, policy_warmup=5)[2] < 1
 
 
 @pytest.mark.parametrize("more", [{}, {"root": "gumbel"}, {"determinisations": 3}])
@@ -239,7 +239,8 @@ def test_options_keep_the_names_they_had(tmp_path):
         ({"az_training": {"max_iter": 3}, "ctrl_play": {"iterations": 4}}, "contradicts"),
         ({"general": {"crop_range": "[:, :]"}}, "a game brings its own"),
         ({"planner": {"c": "much"}}, "must be a number"),
-        ({"planner": {"gamma": 1.5}}, "gamma is 1.5"),
+        ({"planner": {"gamma": 1.5}}, "gamma is 1.5; it must be at most 1"),
+        ({"planner": {"c": -1}}, "c is -1; it must be at least 0"),
         ([1], "not of the form"),
     ):
         with pytest.raises(runs.RunError, match=says):
@@ -332,7 +333,6 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
 
 def test_what_cannot_be_planned_is_one_sentence(planned):
     for words, says in (
-        (("carracing",), "not a game for a search"),
         (("catch", "--n-simulations", "0", "--run", "x"), "needs --n-simulations or --timeout"),
         (("catch", "--engine", "sticky", "--run", "x"), "no engine sticky"),
         (("catch", "--min-examples", "3", "--run", "x"), "too few to hold out"),
