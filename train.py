@@ -2,7 +2,6 @@
 
     python train.py carracing                      every core, the paper's sizes
     python train.py carracing --preset small       sizes for two cores and an hour
-    python train.py carracing --driver-generations 100    after a first driver that dreams
     python train.py takecover                      inside M's dream
     python train.py carracing --in dream --run asleep --models carracing
     mpirun -n 65 python train.py carracing         64 workers, as the original
@@ -22,10 +21,15 @@ import numpy as np
 import config
 import envs
 import runs
-from controller.components import FILE, load_components, load_driver, measure_components
-from controller.driver import dream_driver
+from controller.components import (
+    FILE,
+    check_count,
+    load_components,
+    load_driver,
+    measure_components,
+    save_components,
+)
 from controller.evolution import Evolution, new_optimizer
-from controller.jobs import games_at_once
 from controller.model import count_params, load_controller, shape_of
 from controller.rounds import play_rounds
 from runs import cli, workers
@@ -39,29 +43,31 @@ def check_size(params: np.ndarray, count: int, source: Path) -> np.ndarray:
 
 
 def evolve(pool, run: str, cfg: config.Config) -> None:
-    """Evolve C, on rank 0: from zero, from another run's C, or from a driver that dreamt."""
+    """Evolve C, on rank 0: from zero or from another run's C, in its weights or in components."""
     options, path = cfg.controller, runs.folder(run)
     shape = shape_of(options, cfg.vae.z_size, cfg.rnn.hidden_size, envs.load(cfg.game).outputs)
-    new_optimizer(options, shape)  # what cannot start is refused before anything is claimed
+    optimizer = new_optimizer(options, shape)  # what cannot be is refused before anything is claimed
     marks = runs.made_from(path, "vae", "rnn")
-    first, who, found = None, options.components_of, path / "controller" / FILE
+    first, measured = None, path / "controller" / FILE
     if options.start_from:
         source, _ = runs.find(options.start_from)
         first = check_size(load_controller(source), count_params(shape), source)
-    if who and not found.exists():
+    if options.components_at or options.components_of:
+        check_count(options, shape)
+    if options.components_of and not measured.exists():
         driver = load_driver(path, options, shape, marks)
     folder = runs.claim(run, "controller", cfg)
     runs.sweep(folder)
-    if options.driver_generations:
-        driver = first = dream_driver(pool, path, cfg, shape, marks)
-        who = "the driver"
-    if who and not found.exists():
-        measure_components(pool, path, cfg, games_at_once(pool, options), driver, marks)
-    optimizer = new_optimizer(options, shape, load_components(path) if who else None)
+    if options.components_of:
+        if not measured.exists():
+            who, chance = f"that of {options.components_of}", (options.seed, 0)
+            found = measure_components(pool, path, cfg, driver, who, chance)
+            save_components(path, found, marks)
+        optimizer = new_optimizer(options, shape, load_components(path))
     if first is not None:
         optimizer.set_mean(first)
-    evolution = Evolution(pool, path, cfg, folder, optimizer, marks)
-    print(evolution.describe("controller"), flush=True)
+    evolution = Evolution(pool, path, cfg, shape, optimizer, marks)
+    print(evolution.describe(), flush=True)
     why = evolution.run()
     print(f"done: {why}; best {evolution.state['best']:.1f}, {folder / 'controller.npz'}")
 
@@ -70,7 +76,7 @@ def check_models(path: Path, cfg: config.Config) -> None:
     """Say what is missing before anything starts."""
     runs.require(path, "vae", "vae.weights.h5")
     runs.require(path, "rnn", "rnn.weights.h5")
-    if cfg.controller.world == "dream" or cfg.controller.driver_generations:
+    if cfg.controller.world == "dream":
         runs.require(path, "series", "initial_z.npz")
 
 
@@ -99,12 +105,6 @@ def main() -> None:
     if not cfg.controller.models:
         check_models(runs.folder(run), cfg)
     envs.load(cfg.game).check(cfg.controller.engine)
-    if cfg.controller.driver_generations and (
-        cfg.controller.components_of or cfg.controller.start_from
-    ):
-        raise runs.RunError(
-            "--driver-generations goes neither with --components-of nor with --from"
-        )
     if cfg.controller.replay_tracks and not cfg.controller.common_seeds:
         raise runs.RunError("--replay-tracks needs --common-seeds: tracks that all candidates play")
     workers.launch(cfg.controller.workers)
@@ -113,7 +113,7 @@ def main() -> None:
             return
         if cfg.controller.models:
             cfg = runs.borrow(run, cfg, cfg.controller.models)
-        if cfg.controller.world == "dream" or cfg.controller.driver_generations:
+        if cfg.controller.world == "dream":
             check_dream(runs.folder(run), cfg)
         evolve(pool, run, cfg)
 

@@ -236,10 +236,18 @@ class Controller:
         "evolve C along principal components of what it sees while the C of this run, of the same "
         "V and M, drives (default: in its weights)",
     )
-    driver_generations: int = opt(
+    components_at: tuple[int, ...] = opt(
+        (),
+        "generations after which evolution goes on along principal components of what C sees while "
+        "the distribution's mean drives, measured anew each time",
+        low=1,
+    )
+    first_steps: int = opt(
         0,
-        "evolve a first driver in M's dream for so many generations, and C from there, along "
-        "principal components of what that driver sees (0: none)",
+        "longest episode of the generations up to the first of --components-at (0: --max-steps)",
+    )
+    components_sigma: float = opt(
+        0.07, "initial standard deviation of the coordinates along components", low=1e-6
     )
     components: int = opt(48, "how many of them, each scaled to the same spread", low=1)
     optimizer: str = opt(

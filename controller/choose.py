@@ -103,7 +103,7 @@ def choose(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> No
         return
     best = max(generations, key=lambda g: rows[str(g)]["mean"])
     score = rows[str(best)]["mean"]
-    save_controller(path / "controller", found[best][1], marks, generation=best, score=score)
+    save_controller(path, found[best][1], marks, generation=best, score=score)
     print(f"generation {best} is kept in {path / 'controller' / 'controller.npz'}")
 
 

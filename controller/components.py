@@ -5,8 +5,9 @@ so equal noise on C's weights shakes the first and hardly tries the second. Alon
 components, each scaled to the same spread, one sigma suits all. C stays what it is, a linear map of
 z and h (World Models, 2.3): only the coordinates that evolution moves it in are others, and fewer.
 
-What C sees depends on who drives: it is measured while the controller of another run does, in the
-world that evolution goes on in.
+What C sees depends on who drives: it is measured while the distribution's mean does, or the
+controller of another run, in the world that evolution goes on in. A driver that hardly stays on the
+road shows enough of it for the next generation to do better, so it is measured again on the way.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ import numpy as np
 
 import config
 import runs
+from controller.jobs import games_at_once
 from controller.model import Shape, count_params, load_controller
 from controller.optimizers import Optimizer
 from controller.rollout import dream_rollout, dream_team, rollout, team
 
 FILE = "components.npz"
 EPISODES = 64  # driven to measure what C sees
+LONGEST = 500  # steps of an episode that is looked at
 STRIDE = 8  # steps between those of the game that are looked at
 FLOOR = 0.0025  # share of the whole variance that is added to each component's before scaling
 
@@ -145,10 +148,22 @@ def watch(
         dream_rollout(dream, chunk, jobs, seeds, games, look)
     else:
         agent, batch = team(path, cfg, options.engine, games)
-        batch.max_steps = options.max_steps
+        batch.max_steps = min(options.max_steps, LONGEST)
         rollout(agent, batch, jobs, seeds, look)
     states = np.concatenate(seen).astype(np.float64)
     return np.maximum(states, 0) if options.rectify else states
+
+
+def check_count(options: config.Controller, shape: Shape) -> None:
+    """Refuse more components than C sees numbers.
+
+    Raises:
+        RunError: says how many it sees.
+    """
+    if shape.sizes[0] < options.components:
+        raise runs.RunError(
+            f"C sees {shape.sizes[0]} numbers, fewer than --components {options.components}"
+        )
 
 
 def load_driver(path: Path, options: config.Controller, shape: Shape, marks: dict) -> np.ndarray:
@@ -158,7 +173,7 @@ def load_driver(path: Path, options: config.Controller, shape: Shape, marks: dic
         marks: of the run's V and M (`runs.made_from`).
 
     Raises:
-        RunError: its run has another V or M, or a C of another form; or C sees too few numbers.
+        RunError: its run has another V or M, or a C of another form.
     """
     source, lent = runs.find(options.components_of)
     params = load_controller(source)
@@ -169,23 +184,19 @@ def load_driver(path: Path, options: config.Controller, shape: Shape, marks: dic
             f"the C of {source} has {len(params)} parameters and sees {lent.controller.inputs}; "
             f"that of {path} has {count_params(shape)} and sees {options.inputs}"
         )
-    if shape.sizes[0] < options.components:
-        raise runs.RunError(
-            f"C sees {shape.sizes[0]} numbers, fewer than --components {options.components}"
-        )
     return params
 
 
 def measure_components(
-    pool, path: Path, cfg: config.Config, games: int, params: np.ndarray, marks: dict
-) -> None:
-    """Let C with params (P,) drive, in all workers, and write the components of what it sees.
+    pool, path: Path, cfg: config.Config, params: np.ndarray, who: str, chance: tuple[int, ...]
+) -> Components:
+    """Let C with params (P,) drive, in all workers; returns the components of what it sees.
 
     Args:
-        games: played at once by a worker. marks: of the run's V and M.
+        who: drives, for people. chance: of the tracks.
     """
-    options = cfg.controller
-    seeds = np.random.default_rng([options.seed, 0]).integers(config.TRAIN_SEEDS, 2**31, EPISODES)
+    options, games = cfg.controller, games_at_once(pool, cfg.controller)
+    seeds = np.random.default_rng(chance).integers(config.TRAIN_SEEDS, 2**31, EPISODES)
     shares = np.array_split(seeds, min(pool.workers, EPISODES))
     parts = list(pool.map(functools.partial(watch, path, cfg, games, params), shares))
     states = np.concatenate(parts)
@@ -193,16 +204,21 @@ def measure_components(
     rest = states - found.mean - (states - found.mean) @ found.directions @ found.inverse
     kept = 1 - rest.var(0).sum() / states.var(0).sum()
     print(
-        f"components: {options.components} of the {states.shape[1]} numbers that C sees while that "
-        f"of {options.components_of} drives, {kept:.1%} of their variance",
+        f"components: {options.components} of the {states.shape[1]} numbers that C sees while "
+        f"{who} drives, {kept:.1%} of their variance",
         flush=True,
     )
+    return found
+
+
+def save_components(path: Path, found: Components, marks: dict[str, str]) -> None:
+    """Write the components that a run begins with; `marks` are of its V and M."""
     arrays = found._asdict() | {"made_from": np.frombuffer(json.dumps(marks).encode(), np.uint8)}
     runs.write_npz(path / "controller" / FILE, arrays)
 
 
 def load_components(path: Path) -> Components:
-    """Load what `measure_components` wrote.
+    """Load what `save_components` wrote.
 
     Raises:
         RunError: V or M has changed since.

@@ -12,7 +12,7 @@ import numpy as np
 
 import config
 import runs
-from controller.components import Components, InComponents
+from controller.components import Components, InComponents, measure_components
 from controller.jobs import play_all
 from controller.logs import Logs
 from controller.model import Shape, count_params, save_controller
@@ -22,9 +22,15 @@ from runs import workers
 
 
 def new_optimizer(
-    options: config.Controller, shape: Shape, components: Components | None = None
+    options: config.Controller,
+    shape: Shape,
+    components: Components | None = None,
+    generation: int = 0,
 ) -> Optimizer | InComponents:
     """Make the optimiser that the options ask for, of C's weights or of its `components`.
+
+    Args:
+        generation: after which it begins; decides its chance, with the run's seed.
 
     Raises:
         RunError: it cannot start with these options.
@@ -33,11 +39,11 @@ def new_optimizer(
         make_optimizer,
         options.optimizer,
         population=options.population,
-        sigma_init=options.sigma_init,
+        sigma_init=options.components_sigma if components else options.sigma_init,
         sigma_decay=options.sigma_decay,
         weight_decay=options.weight_decay,
         antithetic=options.antithetic,
-        seed=options.seed,
+        seed=options.seed + generation,
     )
     try:
         return InComponents(make, components, shape) if components else make(count_params(shape))
@@ -63,8 +69,8 @@ class Evolution:
     Args:
         pool: plays the candidates. path: the run's folder, with V and M.
         cfg: whose `controller` section is evolved by.
-        folder: where controller.npz, logs and checkpoint go.
-        optimizer: what is asked and told. marks: of V and M (`runs.made_from`).
+        shape: the form of C. optimizer: what is asked and told at first.
+        marks: of V and M (`runs.made_from`).
 
     Attributes:
         state: what a checkpoint keeps beside the optimiser.
@@ -75,12 +81,13 @@ class Evolution:
         pool,
         path: Path,
         cfg: config.Config,
-        folder: Path,
+        shape: Shape,
         optimizer: Optimizer | InComponents,
         marks: dict[str, str],
     ):
         self.pool, self.path, self.cfg, self.options = pool, path, cfg, cfg.controller
-        self.folder, self.optimizer, self.marks = folder, optimizer, marks
+        self.shape, self.optimizer, self.marks = shape, optimizer, marks
+        self.folder = path / "controller"
         self.state = {
             "generation": 0,
             "seconds": 0.0,
@@ -97,7 +104,7 @@ class Evolution:
             self.state["max_steps"] = self.options.max_steps
         options = self.options
         names = (cfg.game, options.optimizer, options.episodes, options.population)
-        self.logs = Logs(folder / ".".join(map(str, names)), self.state["generation"])
+        self.logs = Logs(self.folder / ".".join(map(str, names)), self.state["generation"])
 
     @property
     def checkpoint(self) -> Path:
@@ -107,6 +114,9 @@ class Evolution:
     def save(self) -> None:
         """Save the optimiser and the counters."""
         arrays = {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
+        if isinstance(self.optimizer, InComponents):
+            found = self.optimizer.components._asdict()
+            arrays |= {f"components.{k}": v for k, v in found.items()}
         arrays["made_from"] = np.frombuffer(json.dumps(self.marks).encode(), np.uint8)
         state = {k: np.array(v) for k, v in self.state.items()}
         runs.write_npz(self.checkpoint, arrays | state)
@@ -124,6 +134,9 @@ class Evolution:
         runs.check_made_from(self.path, file, json.loads(data["made_from"].tobytes()))
         if lacking := self.state.keys() - data.keys():
             raise runs.RunError(f"{file} is of another version (no {min(lacking)}); delete it")
+        if "components.mean" in data:
+            found = Components(*(data[f"components.{k}"] for k in Components._fields))
+            self.optimizer = new_optimizer(self.options, self.shape, found)
         prefix = "optimizer."
         saved = {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
         try:
@@ -164,6 +177,8 @@ class Evolution:
         seeds = training_seeds(options, state["generation"], state["bank"])
         params = np.repeat(candidates, options.episodes, axis=0)
         steps = int(state["max_steps"])
+        if state["generation"] <= min(options.components_at, default=0):
+            steps = min(steps, options.first_steps or steps)
         returns, lengths = play_all(self.pool, self.path, self.cfg, params, seeds.ravel(), steps)
         returns = returns.reshape(seeds.shape)
         scores = returns.mean(1)
@@ -197,7 +212,7 @@ class Evolution:
         self.logs.evaluation(state, seconds, scores, params)
         if score >= state["best"]:
             about = {"generation": state["generation"], "score": score}
-            save_controller(self.folder, params, self.marks, **about)
+            save_controller(self.path, params, self.marks, **about)
             state["best"], state["best_params"] = score, params
         elif options.retrain:
             self.optimizer.set_mean(state["best_params"])
@@ -208,13 +223,25 @@ class Evolution:
             flush=True,
         )
 
-    def describe(self, what: str) -> str:
+    def measure(self) -> None:
+        """Go on from here along principal components of what C sees now."""
+        state, driver = self.state, self.optimizer.mean
+        start, generation = time.monotonic(), state["generation"]
+        who = f"the mean of generation {generation}"
+        found = measure_components(
+            self.pool, self.path, self.cfg, driver, who, (self.options.seed, generation)
+        )
+        self.optimizer = new_optimizer(self.options, self.shape, found, generation)
+        self.optimizer.set_mean(driver)
+        state["seconds"] += time.monotonic() - start
+
+    def describe(self) -> str:
         """Say what evolves, where, and from which generation on."""
         options, generation = self.options, self.state["generation"]
         where = f"temperature {options.temperature}" if options.world == "dream" else ""
         where = f"in the {options.world}, {where or 'engine ' + options.engine}"
         return (
-            f"{what}: {options.optimizer}, {len(self.optimizer.mean)} parameters, "
+            f"controller: {options.optimizer}, {len(self.optimizer.mean)} parameters, "
             f"{options.population} candidates x {options.episodes} episodes, {where}; "
             f"{workers.describe(self.pool.size)}"
             + (f"; goes on at generation {generation + 1}" if generation else "")
@@ -227,5 +254,7 @@ class Evolution:
             self.next_generation()
             if state["generation"] % self.options.eval_every == 0 or self.finished():
                 self.evaluate()
+            if state["generation"] in self.options.components_at and not self.finished():
+                self.measure()
             self.save()
         return why

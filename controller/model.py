@@ -50,17 +50,15 @@ def random_params(rng: np.random.Generator, count: int) -> np.ndarray:
     return rng.standard_cauchy(count) * rng.uniform(0, 0.01)
 
 
-def save_controller(
-    folder: Path, params: np.ndarray, marks: dict[str, str], **about: float
-) -> None:
-    """Write controller.npz: parameters, the V and M that it knows, and what `about` it.
+def save_controller(path: Path, params: np.ndarray, marks: dict[str, str], **about: float) -> None:
+    """Write a run's controller.npz: parameters, the V and M that it knows, and what `about` it.
 
     Args:
-        folder: of the evolution. marks: what `runs.made_from` says.
+        marks: what `runs.made_from` says.
     """
     made_from = np.frombuffer(json.dumps(marks).encode(), np.uint8)
     arrays = {"params": params, "made_from": made_from} | {k: np.array(v) for k, v in about.items()}
-    runs.write_npz(folder / "controller.npz", arrays)
+    runs.write_npz(path / "controller" / "controller.npz", arrays)
 
 
 def load_controller(path: Path) -> np.ndarray:
