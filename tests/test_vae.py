@@ -19,7 +19,7 @@ from tests.conftest import PIPELINE, command, copy_run, make_episodes
 from vae import standardize
 from vae.adam import Adam
 from vae.data import batches, frame_count
-from vae.layers import upscale
+from vae.layers import Conv2D, Conv2DTranspose, Dense, EinsumDense, upscale
 from vae.model import ConvVAE, kl_divergence, load_vae, pixels, reparameterize, vae_loss
 from vae.train import learning_rate
 
@@ -47,22 +47,75 @@ def test_first_decoder_product_is_the_transposed_convolution():
     np.testing.assert_allclose(einsum(x), tf.nn.relu(want + einsum.bias), atol=1e-5)
 
 
-def test_convolutions_are_keras_own():
-    shapes = ((2, 64, 64, 3), (2, 31, 31, 32), (2, 14, 14, 64), (2, 6, 6, 128))
-    for layer, shape in zip(ConvVAE(4).encoder.layers, shapes, strict=False):
-        layer.bias.assign(tf.random.normal(layer.bias.shape))
-        plain = keras.layers.Conv2D(layer.filters, 4, strides=2, activation="relu")
-        plain.build(shape)
-        plain.set_weights(layer.get_weights())
-        x, found = tf.random.normal(shape), []
-        for conv in (layer, plain):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = conv(x)
-                loss = tf.reduce_sum(y**2)
-            found.append((y, *tape.gradient(loss, (x, conv.kernel, conv.bias))))
-        for got, want in zip(*found, strict=True):
-            np.testing.assert_allclose(got, want, rtol=1e-4, atol=2e-4)
+def gradients(layer, x, weight):
+    """Output, and gradients to input, kernel and bias, of the weighted sum of a layer's output."""
+
+    @tf.function
+    def both(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.cast(layer(x), tf.float32)
+            loss = tf.reduce_sum(y * weight)
+        return y, *tape.gradient(loss, (x, layer.kernel.value, layer.bias.value))
+
+    return [np.asarray(tf.cast(v, tf.float32)) for v in both(x)]
+
+
+OTHERS = [
+    (Conv2D, (4, 3), {"padding": "same", "activation": "tanh"}, (9, 9, 5)),
+    (Conv2D, (4, 4), {"strides": 2}, (12, 10, 3)),
+    (Conv2D, (4, 4), {"strides": 2, "padding": "same"}, (6, 6, 3)),
+    (Conv2D, (4, 4), {"strides": 2, "activation": "tanh"}, (6, 6, 9)),
+    (Conv2DTranspose, (3, 6), {"strides": 2, "activation": "tanh"}, (4, 7, 5)),
+    (Conv2DTranspose, (3, 6), {"strides": 3}, (4, 4, 5)),
+    (Conv2DTranspose, (3, 5), {"strides": 2}, (4, 4, 5)),
+    (Conv2DTranspose, (3, 6), {"strides": 2, "padding": "same"}, (4, 4, 5)),
+    (Conv2DTranspose, (3, 6), {"strides": 2, "output_padding": 1}, (4, 4, 5)),
+    (Dense, (4,), {"activation": "tanh"}, (3, 5)),
+    (EinsumDense, ("bi,ihc->bhc", (2, 3)), {"bias_axes": "c"}, (5,)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(("kind", "sizes", "options", "shape"), OTHERS)
+def test_layers_are_keras_whatever_their_form(kind, sizes, options, shape, dtype):
+    rng = np.random.default_rng(0)
+    layer = kind(*sizes, **options, dtype=dtype)
+    keras_own = getattr(keras.layers, kind.__name__)(*sizes, **options)
+    for each in (layer, keras_own):
+        each.build((None, *shape))
+    layer.bias.assign(rng.standard_normal(layer.bias.shape))
+    keras_own.set_weights(layer.get_weights())
+    x = tf.constant(rng.standard_normal((2, *shape)), tf.float32)
+    weight = tf.constant(rng.random(layer.compute_output_shape(x.shape)), tf.float32)
+    near = {"rtol": 1e-4, "atol": 2e-4} if dtype == "float32" else {"rtol": 0.03, "atol": 0.1}
+    for got, want in zip(*(gradients(v, x, weight) for v in (layer, keras_own)), strict=True):
+        np.testing.assert_allclose(got, want, **near)
+
+
+def test_layers_refuse_what_they_do_not_compute():
+    with pytest.raises(ValueError, match="channels_last alone"):
+        Conv2D(4, 4, strides=2, data_format="channels_first")
+    with pytest.raises(ValueError, match="channels_last alone"):
+        Conv2DTranspose(4, 4, strides=2, data_format="channels_first")
+
+
+def test_every_layer_of_v_has_float32s_gradients_in_bfloat16():
+    """A sum over a batch's pixels in bfloat16 is off by as much as 97 % (Keras' `bias_add`)."""
+    half, full = ConvVAE(32, "mixed_bfloat16"), ConvVAE(32)
+    full.set_weights(half.get_weights())
+    rng = np.random.default_rng(0)
+    layers = [[*vae.encoder.layers, *vae.decoder.layers] for vae in (half, full)]
+    pairs = [pair for pair in zip(*layers, strict=True) if pair[0].weights]
+    assert len(pairs) == 10
+    for pair in pairs:
+        x = tf.constant(rng.random((100, *pair[0].input.shape[1:])), tf.float32)
+        shape = pair[0].compute_output_shape(x.shape)
+        weight = tf.constant(1 + rng.standard_normal(shape), tf.float32)
+        found = zip(*(gradients(layer, x, weight) for layer in pair), strict=True)
+        off = [np.linalg.norm(got - want) / np.linalg.norm(want) for got, want in found]
+        y, _, kernel, bias = off
+        assert max(y, kernel) < 0.02 and bias < 0.005, (pair[0].name, off)
 
 
 def test_transposed_convolution_by_phases_is_tensorflows():

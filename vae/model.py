@@ -17,7 +17,7 @@ from keras import layers
 
 import config
 import runs
-from vae.layers import Conv2D, Conv2DTranspose, precision
+from vae.layers import Conv2D, Conv2DTranspose, Dense, EinsumDense, precision
 
 CLIP = 10.0  # standard deviations; what is seen in one frame of a hundred is so far from the mean
 
@@ -45,21 +45,21 @@ class ConvVAE(keras.Model):
                 Conv2D(128, 4, **conv),
                 Conv2D(256, 4, **conv),
                 layers.Flatten(),
-                layers.Dense(2 * z_size, dtype="float32"),  # mu, then logvar
+                Dense(2 * z_size, dtype="float32"),  # mu, then logvar
             ],
             name="encoder",
         )
         self.decoder = keras.Sequential(
             [
                 layers.Input((z_size,)),
-                layers.Dense(1024, dtype=dtype),
+                Dense(1024, dtype=dtype),
                 # The first transposed convolution, 5x5 on a 1x1 picture, is a matrix product;
                 # written as one it takes a third of the time.
-                layers.EinsumDense(
+                EinsumDense(
                     "bi,ihwc->bhwc", (5, 5, 128), bias_axes="c", activation="relu", dtype=dtype
                 ),
-                layers.Conv2DTranspose(64, 5, **conv),
-                layers.Conv2DTranspose(32, 6, **conv),
+                Conv2DTranspose(64, 5, **conv),
+                Conv2DTranspose(32, 6, **conv),
                 Conv2DTranspose(3, 6, strides=2, dtype=dtype),
                 layers.Activation("linear" if standardize else "sigmoid", dtype="float32"),
             ],
