@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 
 from envs.spec import Spec
-from runs import RunError
 
 # Which module holds the spec of which game.
 GAMES = {
@@ -36,5 +35,5 @@ def load(game: str) -> Spec:
         RunError: there is no such game.
     """
     if game not in GAMES:
-        raise RunError(f"no game {game}; choose from {', '.join(GAMES)}")
+        return importlib.import_module("envs.gymnasium_games").load(game)
     return importlib.import_module(f"envs.{GAMES[game]}").SPECS[game]
