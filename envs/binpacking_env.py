@@ -31,6 +31,7 @@ from gymnasium.vector.utils import batch_space
 
 import runs
 from envs.binpacking import ITEMS, Bins, draw
+from envs.single import Single
 from runs import cli
 
 VARIANTS = {
@@ -140,35 +141,13 @@ class BinPackingVectorEnv(VectorEnv):
         return tuple(text(self.bins, i) for i in range(self.num_envs)) if self.render_mode else None
 
 
-class BinPackingEnv(gymnasium.Env):
+class BinPackingEnv(Single):
     """One game; arguments as BinPackingVectorEnv's, without `num_envs`."""
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 10}
 
-    def __init__(self, render_mode: str | None = None, **options):
-        self.batch = BinPackingVectorEnv(1, render_mode=render_mode, **options)
-        self.render_mode = render_mode
-        self.observation_space = self.batch.single_observation_space
-        self.action_space = self.batch.single_action_space
-
-    def first(self, answer: Any) -> Any:
-        """The only game's share of a batch."""
-        return {k: v[0] for k, v in answer.items()} if isinstance(answer, dict) else answer[0]
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        """Start anew."""
-        super().reset(seed=seed)
-        obs, info = self.batch.reset(seed=int(self.np_random.integers(2**31)))
-        return self.first(obs), self.first(info)
-
-    def step(self, action: Any):
-        """Place the item."""
-        obs, reward, ended, cut, info = self.batch.step(np.asarray(action)[None])
-        return self.first(obs), float(reward[0]), bool(ended[0]), bool(cut[0]), self.first(info)
-
-    def render(self) -> Any:
-        pictures = self.batch.render()
-        return None if pictures is None else pictures[0]
+    def __init__(self, **options):
+        super().__init__(BinPackingVectorEnv(1, **options))
 
 
 def text(bins: Bins, i: int) -> str:

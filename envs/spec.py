@@ -42,7 +42,8 @@ class Spec:
         action_space: of one game: Discrete, from 0 on, or a Box of one axis.
         max_steps: longest episode.
         engines, official: who may play it, the default first; whose scores are official.
-        views: what an agent may see.
+        views: what an agent may see; `lacks`: which of them this game has not, and why, in a
+            sentence each.
         options: names of further options of `make`.
         solved: mean return from which the game counts as solved, if anybody has said.
         living_reward: reward of a step in a dream whose M has no head for it.
@@ -65,6 +66,7 @@ class Spec:
     engines: tuple[str, ...] = ("exact",)
     official: str = "exact"
     views: tuple[str, ...] = (PIXELS,)
+    lacks: Mapping[str, str] = dataclasses.field(default_factory=dict)
     options: tuple[str, ...] = ()
     solved: float | None = None
     living_reward: float = 0
@@ -107,24 +109,24 @@ class Spec:
         Raises:
             RunError: the game has no such engine, view or option, or a package is missing.
         """
-        self.check(engine or self.engines[0])
-        if view not in self.views:
-            raise RunError(f"{self.name} has no view {view}; choose from {', '.join(self.views)}")
+        self.check(engine or self.engines[0], view)
         unknown = sorted(set(options) - {*self.options, "copy", "render_mode"})
         if unknown:
             has = ", ".join(self.options) or "none"
             raise RunError(f"{self.name} has no option {unknown[0]}; it has {has}")
         return self.batch(self, n, engine or self.engines[0], max_steps, view=view, **options)
 
-    def check(self, engine: str) -> None:
-        """Refuse an engine that this game does not have.
+    def check(self, engine: str, view: str = PIXELS) -> None:
+        """Refuse an engine or a view that this game does not have.
 
         Raises:
-            RunError: names those that it has.
+            RunError: says why, or names those that it has.
         """
-        if engine not in self.engines:
-            has = ", ".join(self.engines)
-            raise RunError(f"{self.name} has no engine {engine}; choose from {has}")
+        if view in self.lacks:
+            raise RunError(self.lacks[view])
+        for what, word, has in (("engine", engine, self.engines), ("view", view, self.views)):
+            if word not in has:
+                raise RunError(f"{self.name} has no {what} {word}; choose from {', '.join(has)}")
 
     def one_hot(self, actions: np.ndarray) -> np.ndarray:
         """Actions of the game as M is told them: float32 (n, A)."""

@@ -23,6 +23,7 @@ from gymnasium.vector.utils import batch_space
 
 import envs
 import runs
+from envs.single import Single
 from rnn.dream import load_dream
 from vae.model import load_vae, to_uint8
 
@@ -140,33 +141,15 @@ class DreamVectorEnv(VectorEnv):
         return self.frames() if self.render_mode == "rgb_array" else None
 
 
-class DreamEnv(gymnasium.Env):
+class DreamEnv(Single):
     """One dream of a run; arguments as DreamVectorEnv's, without `num_envs`."""
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 50}
+    def __init__(self, **options):
+        super().__init__(DreamVectorEnv(1, **options))
 
-    def __init__(self, render_mode: str | None = None, **options):
-        self.batch = DreamVectorEnv(1, render_mode=render_mode, **options)
-        self.render_mode = render_mode
-        self.observation_space = self.batch.single_observation_space
-        self.action_space = self.batch.single_action_space
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        """Start anew."""
-        super().reset(seed=seed)
-        seed = int(self.np_random.integers(2**31 - 1))
-        obs, info = self.batch.reset(seed=seed)
-        return obs[0], {k: v[0] for k, v in info.items()}
-
-    def step(self, action: np.ndarray):
-        """Dream one step with action (A,)."""
-        obs, reward, terminated, truncated, info = self.batch.step(np.asarray(action)[None])
-        info = {k: v[0] for k, v in info.items()}
-        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
-
-    def render(self) -> np.ndarray | None:
-        frames = self.batch.render()
-        return None if frames is None else frames[0]
+    def seed_of(self, seed: int | None) -> int:
+        """Drawn as ever, so that a seed goes on meaning the same dream."""
+        return int(self.np_random.integers(2**31 - 1))
 
 
 if ID not in gymnasium.registry:
