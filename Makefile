@@ -1,4 +1,5 @@
 # make demo       the whole pipeline on CarRacing-v3 at a small size, into log/demo/
+#                 make demo SEED=1: another one, into log/demo-1/
 # make play       watch a trained driver: in a window, or without a display as pretrained/carracing2/drive.mp4
 # make test       all fast tests
 # make test-slow  the slow ones too
@@ -9,6 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUN = $(BIN)/python
+DEMO = demo$(if $(SEED),-$(SEED))
 DISPLAYED = $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname)))
 .DEFAULT_GOAL := help
 .PHONY: help demo play test test-slow lint lock
@@ -24,15 +26,20 @@ help:
 	@touch .venv/ok
 
 demo: .venv/ok
-	$(RUN) -m record.extract carracing --run demo --preset demo
-	$(RUN) -m vae.train carracing --run demo
-	$(RUN) -m series.encode carracing --run demo
-	$(RUN) -m rnn.train carracing --run demo
-	$(RUN) train.py carracing --run demo
-	$(RUN) evaluate.py log/demo --video
-	$(RUN) evaluate.py log/demo --dream --video --steps 300
-	$(RUN) -m report.plot log/demo
-	$(RUN) evaluate.py log/demo --episodes 16 --baselines
+	$(RUN) -m record.extract carracing --run $(DEMO) --preset demo --seed $(or $(SEED),0)000
+	$(RUN) -m vae.train carracing --run $(DEMO) --seed $(or $(SEED),0)
+	$(RUN) -m series.encode carracing --run $(DEMO)
+	$(RUN) -m rnn.train carracing --run $(DEMO) --seed $(or $(SEED),0)
+	$(RUN) train.py carracing --run $(DEMO) --seed $(or $(SEED),0)
+	$(RUN) evaluate.py log/$(DEMO) --video
+	$(RUN) evaluate.py log/$(DEMO) --dream --video --steps 300
+	$(RUN) -m report.plot log/$(DEMO)
+	$(RUN) evaluate.py log/$(DEMO) --episodes 16 --baselines
+	@echo "That is the score of your driver, and of two that learned nothing. Look at log/$(DEMO)/:"
+	@echo "  drive.mp4            the drive; beside it what the agent sees, and what V makes of it"
+	@echo "  dream.mp4            the game, and beside it M's dream of it from the same frame on"
+	@echo "  training.png         the scores of evolution; losses.png: those of V and M"
+	@echo "  reconstructions.png  frames, and what V makes of them; dreams.png: what M imagines"
 
 play: .venv/ok
 	$(RUN) evaluate.py pretrained/carracing2 $(if $(DISPLAYED),--render,--video)

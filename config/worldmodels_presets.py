@@ -51,16 +51,23 @@ SMALL_CAR = {
         "validate_every": 500,
     },
 }
+# A few generations of short episodes find who stays on the road; from then on C evolves along the
+# components of what such a driver sees, measured again when it has become a better one.
+GOOD_DRIVER = {
+    "z_mode": "mean",
+    "common_seeds": True,
+    "first_steps": 300,
+    "components_at": (5, 8, 12),
+}
 CARRACING = {
     "full": {},
     "small": SMALL_CAR
     | {
-        "controller": {
-            "z_mode": "mean",
+        "controller": GOOD_DRIVER
+        | {
             "episodes": 4,
             "eval_every": 5,
             "eval_episodes": 64,
-            "common_seeds": True,
             "generations": 48,
         },
     },
@@ -81,24 +88,18 @@ CARRACING = {
             "round_lead_in": 600,
         },
     },
-    "demo": {
-        "record": {"episodes": 128, "policy": "brownian"},
-        "vae": {
-            "learning_rate": 1e-3,
-            "final_learning_rate": 1e-4,
-            "epochs": 3,
-            "max_frames": 250,
-            "flip": True,
-        },
-        "rnn": {"sequence_length": 100, "steps": 400, "decay": 0.995},
-        "controller": {
-            "z_mode": "mean",
+    "demo": SMALL_CAR
+    | {
+        "record": SMALL_CAR["record"] | {"episodes": 600},
+        "vae": SMALL_CAR["vae"] | {"epochs": 3, "max_frames": 60},
+        "rnn": SMALL_CAR["rnn"] | {"steps": 2000, "decay": 0.9985},
+        "controller": GOOD_DRIVER
+        | {
             "episodes": 2,
-            "max_steps": 500,
-            "eval_every": 8,
-            "eval_episodes": 16,
-            "common_seeds": True,
-            "hours": 0.18,
+            "eval_every": 4,
+            "eval_episodes": 32,
+            "components_at": (5, 7, 9),
+            "generations": 14,
         },
     },
     "toy": {

@@ -98,6 +98,7 @@ class Evolution:
             "max_steps": self.options.max_steps,
             "judged_by": judged_by(self.options),
             "bank": empty_bank(),
+            "measured": 0,  # generation after which components were measured last
         }
         self.restore()
         if not self.options.cap_time:  # it may have been another before a restart
@@ -130,7 +131,7 @@ class Evolution:
         file = self.checkpoint
         if not file.exists():
             return
-        data = runs.read_npz(file)
+        data = {"measured": np.array(0)} | runs.read_npz(file)  # older ones never did
         runs.check_made_from(self.path, file, json.loads(data["made_from"].tobytes()))
         if lacking := self.state.keys() - data.keys():
             raise runs.RunError(f"{file} is of another version (no {min(lacking)}); delete it")
@@ -233,6 +234,7 @@ class Evolution:
         )
         self.optimizer = new_optimizer(self.options, self.shape, found, generation)
         self.optimizer.set_mean(driver)
+        state["measured"] = generation
         state["seconds"] += time.monotonic() - start
 
     def describe(self) -> str:
@@ -251,10 +253,10 @@ class Evolution:
         """Evolve until a limit is reached; returns which."""
         state = self.state
         while not (why := self.finished()):
+            if state["measured"] < state["generation"] in self.options.components_at:
+                self.measure()
             self.next_generation()
             if state["generation"] % self.options.eval_every == 0 or self.finished():
                 self.evaluate()
-            if state["generation"] in self.options.components_at and not self.finished():
-                self.measure()
             self.save()
         return why

@@ -48,6 +48,7 @@ def commands(*scripts: tuple[str, ...], cwd: Path):
 def recipe(target: str) -> list[list[str]]:
     """The commands of a target of the Makefile, after `$(RUN)`."""
     text = (ROOT / "Makefile").read_text().split(f"\n{target}:")[1].split("\n\n")[0]
+    text = text.replace("$(DEMO)", "demo").replace("$(or $(SEED),0)", "0")
     return [line.split()[1:] for line in text.splitlines() if line.startswith("\t$(RUN)")]
 
 
