@@ -118,7 +118,7 @@ def load(path: Path) -> Config:
     try:
         data = json.loads(path.read_text())
         system = system_of(data)
-        if system is SYSTEMS["boards"]:
+        if "boards" in data:
             data = {"preset": "full"} | data  # older ones do not name it
         base = preset(data["game"], data["preset"], system.name)
         made = {name: read(name, data[name]) for name in STAGES if name in data}

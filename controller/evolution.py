@@ -103,7 +103,7 @@ class Evolution:
         if not self.options.cap_time:  # it may have been another before a restart
             self.state["max_steps"] = self.options.max_steps
         options = self.options
-        names = (cfg.game, options.optimizer, options.episodes, options.population)
+        names = (config.run_name(cfg.game), options.optimizer, options.episodes, options.population)
         self.logs = Logs(self.folder / ".".join(map(str, names)), self.state["generation"])
 
     @property

@@ -10,7 +10,6 @@ round the controller plays the game. Writes rounds.json and rounds.png to the ru
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from pathlib import Path
@@ -28,17 +27,7 @@ MINE = ("rounds", "round_episodes", "round_lead_in", "round_epochs", "models", "
 
 def words_of(options: config.Controller, preset: config.Controller) -> list[str]:
     """The command line that makes `options` of the preset's, without the options of rounds."""
-    words = []
-    for field in dataclasses.fields(options):
-        value = getattr(options, field.name)
-        if field.name in MINE or value == getattr(preset, field.name):
-            continue
-        name = field.metadata["name"] or field.name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            words += [f"--{name}", str(value)]
-    return words
+    return config.options.words(options, preset, leave_out=MINE)
 
 
 def take_over(old: Path, new: Path) -> None:
