@@ -46,7 +46,9 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
     """Evolve C, on rank 0: from zero or from another run's C, in its weights or in components."""
     options, path = cfg.controller, runs.folder(run)
     shape = shape_of(options, cfg.vae.z_size, cfg.rnn.hidden_size, envs.load(cfg.game).outputs)
-    optimizer = new_optimizer(options, shape)  # what cannot be is refused before anything is claimed
+    optimizer = new_optimizer(
+        options, shape
+    )  # what cannot be is refused before anything is claimed
     marks = runs.made_from(path, "vae", "rnn")
     first, measured = None, path / "controller" / FILE
     if options.start_from:
