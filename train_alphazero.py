@@ -6,9 +6,9 @@
     python train_alphazero.py boxing --options config.json   options of Planning-in-Imagination
 
 Random episodes come first. An iteration trains V if the frames have doubled since it was last,
-encodes what is new, trains M with its heads, and plays `--n-episodes` with the search. Options of
-V and M are those of the preset; `python -m rnn.train <game> --help` explains them. The same command
-goes on: a kill loses at most the games in play.
+encodes what is new, trains M with its heads, and plays `--n-episodes` with the search. V's and M's
+options are here too, as `--vae.z-size` and `--rnn.hidden-size`. The same command goes on: a kill
+loses at most the games in play.
 """
 
 from __future__ import annotations

@@ -30,8 +30,9 @@ from runs import cli
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What every match can be told."""
-    parser.add_argument("--game", choices=boards.GAMES, help="the game, if no player is a run")
-    parser.add_argument("--games", type=int, default=100, help="games, an even number (100)")
+    parser.add_argument(
+        "--games", "--episodes", type=int, default=100, help="games, an even number (100)"
+    )
     parser.add_argument("--openings", type=int, help="moves drawn before a game (the game's)")
     parser.add_argument("--n-simulations", type=int, help="simulations a move (as trained)")
     parser.add_argument("--timeout", type=float, help="seconds a move (as trained)")
@@ -123,6 +124,7 @@ def main() -> None:
     parser = cli.OptionParser(__doc__)
     parser.add_argument("a", help="a player, see above")
     parser.add_argument("b", help="another, or `every`")
+    parser.add_argument("--game", choices=boards.GAMES, help="the game, if no player is a run")
     parser.add_argument("--render", action="store_true", help="show the first game, a as X")
     add_options(parser)
     words = parser.parse_args()

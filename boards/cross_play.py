@@ -54,6 +54,7 @@ def table(players: list[str], results: dict[tuple[int, int], np.ndarray], seed: 
 def main() -> None:
     parser = cli.OptionParser(__doc__)
     parser.add_argument("players", nargs="+", help="runs, networks of runs, random, mcts:500 ...")
+    parser.add_argument("--game", choices=boards.GAMES, help="the game, if no player is a run")
     parser.add_argument("--gap", type=int, default=0, help="see above (0: none)")
     parser.add_argument("--csv", type=Path, help="write the table to this file too")
     add_options(parser)

@@ -176,16 +176,21 @@ def parse(
     run, cfg = opened(parser, stage, given)
     if given.get("options"):
         cfg = read_options(given["options"], cfg)
+    return run, changed(parser, stage, cfg, given)
+
+
+def changed(
+    parser: OptionParser, stage: str, cfg: config.Config, given: dict[str, Any]
+) -> config.Config:
+    """Put what was typed into the sections that a stage's script offers."""
     for section in offered(stage):
-        prefix = "" if section == stage else f"{section}."
-        names = {
-            f.name: prefix + f.name for f in dataclasses.fields(config.STAGES[section].options)
-        }
-        changes = {k: as_option(given[name]) for k, name in names.items() if name in given}
-        check_ranges(parser, config.STAGES[section].options, changes, prefix)
-        changed = dataclasses.replace(getattr(cfg, section), **changes)
-        cfg = dataclasses.replace(cfg, **{section: changed})
-    return run, cfg
+        prefix, kind = "" if section == stage else f"{section}.", config.STAGES[section].options
+        names = {field.name: prefix + field.name for field in dataclasses.fields(kind)}
+        values = {k: as_option(given[name]) for k, name in names.items() if name in given}
+        check_ranges(parser, kind, values, prefix)
+        options = dataclasses.replace(getattr(cfg, section), **values)
+        cfg = dataclasses.replace(cfg, **{section: options})
+    return cfg
 
 
 def as_option(value: Any) -> Any:
@@ -219,13 +224,24 @@ def opened(parser: OptionParser, stage: str, given: dict[str, Any]) -> tuple[str
         parser.error(unknown("game", game, games))
     run = given["run"] or config.run_name(game)
     trains = systems[0].name if systems[0].trainer == stage else ""
+    if (runs.folder(run) / "config.json").exists():
+        saved = reopened(parser, run, game, name, trains)
+        return run, dataclasses.replace(saved, system=trains or saved.system)
+    owner = config.owner(game, systems)
+    if (name or "full") not in owner.sizes(game):
+        parser.error(unknown("preset", name, list(owner.sizes(game))))
+    return run, config.preset(game, name or "full", trains or owner.name)
+
+
+def reopened(
+    parser: OptionParser, run: str, game: str, preset: str | None, trains: str
+) -> config.Config:
+    """The options of a run that exists; exit with one sentence if it is not the one that is meant.
+
+    Args:
+        trains: the system whose trainer is called, if it is one.
+    """
     path = runs.folder(run)
-    if not (path / "config.json").exists():
-        sizes = config.owner(game, systems).sizes(game)
-        if (name or "full") not in sizes:
-            parser.error(unknown("preset", name, sizes))
-        system = trains or config.owner(game, systems).name
-        return run, config.preset(game, name or "full", system)
     try:
         saved = config.load(path / "config.json")
     except ValueError as error:
@@ -233,12 +249,12 @@ def opened(parser: OptionParser, stage: str, given: dict[str, Any]) -> tuple[str
     hint = f"choose another --run, or delete {path}"
     if saved.game != game:
         parser.error(f"run {run} plays {saved.game}, not {game}; {hint}")
-    if name and saved.preset != name:
-        parser.error(f"run {run} has preset {saved.preset}, not {name}; {hint}")
+    if preset and saved.preset != preset:
+        parser.error(f"run {run} has preset {saved.preset}, not {preset}; {hint}")
     theirs = config.SYSTEMS[saved.system]
     if trains not in ("", theirs.name) and (path / theirs.trainer).exists():
         parser.error(f"run {run} was trained by {theirs.stages[theirs.trainer].script}; {hint}")
-    return run, dataclasses.replace(saved, system=trains or saved.system)
+    return saved
 
 
 def check_ranges(

@@ -10,7 +10,9 @@ import sys
 
 import pytest
 
+import boards
 import config
+import envs
 import runs
 from config import systems
 from config.options import current, opt, out_of_range, words
@@ -61,6 +63,12 @@ def test_what_a_system_says_is_there(system):
                     value = getattr(getattr(cfg, section), field.name)
                     assert not out_of_range(field, value), (game, name, section, field.name)
                     assert value in (field.metadata["choices"] or (value,))
+
+
+def test_every_game_is_of_some_system():
+    board_games = config.SYSTEMS["boards"].presets
+    assert set(config.GAMES) == set(envs.GAMES) and set(board_games) == set(boards.GAMES)
+    assert not set(envs.GAMES) & set(boards.GAMES)
 
 
 @pytest.mark.parametrize("stage", config.STAGES)

@@ -105,8 +105,9 @@ def test_a_failing_worker_ends_the_job(what, says, tmp_path):
 
 
 def test_a_rank_that_fails_before_its_first_task_ends_the_job(tmp_path):
-    script = "from runs import workers\nif workers.rank() == 1:\n    import no_such_module\n"
-    done = mpi(script + FAILING.format(what="pass"), tmp_path, 3)
+    early = "def main():\n    if workers.rank() == 1:\n        import no_such_module\n"
+    script = FAILING.format(what="pass").replace("def main():\n", early)
+    done = mpi(script, tmp_path, 3)
     assert done.returncode != 0 and "no_such_module" in done.stderr
 
 
