@@ -64,34 +64,28 @@ def register(game: str) -> gymnasium.envs.registration.EnvSpec:
         ) from None
 
 
-def make(game: str) -> gymnasium.Env:
-    """Make one game, which renders if it can; its episodes are not cut.
+def make(game: str, render_mode: str | None = None) -> gymnasium.Env:
+    """Make one game; its episodes are not cut.
 
     Raises:
         RunError: it cannot be made here.
     """
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    registered = register(game)
-    for render_mode in (DRAWN, None):
-        try:
-            env = gymnasium.make(
-                registered, render_mode=render_mode, max_episode_steps=-1, disable_env_checker=True
-            )
-        except Exception as error:
-            if render_mode is None:
-                raise RunError(f"{game} cannot be made ({type(error).__name__}: {error})") from None
-            continue
-        if render_mode is None or DRAWN in env.metadata.get("render_modes", ()):
-            return env
-        env.close()
+    more = {"render_mode": render_mode, "max_episode_steps": -1, "disable_env_checker": True}
+    try:
+        return gymnasium.make(register(game), **more)
+    except RunError:
+        raise
+    except Exception as error:
+        raise RunError(f"{game} cannot be made ({type(error).__name__}: {error})") from None
 
 
 def lacking(game: str, env: gymnasium.Env) -> dict[str, str]:
     """Which views a game does not have, and why, in a sentence each."""
     space, kind = env.observation_space, type(env.observation_space).__name__
     no_render = f"{game} cannot be rendered: its metadata has no render mode {DRAWN}"
-    missing = {} if env.render_mode == DRAWN else {RENDER: no_render}
+    missing = {} if DRAWN in env.metadata.get("render_modes", ()) else {RENDER: no_render}
     if not is_picture(space):
         missing[OBSERVATION] = (
             f"{game} shows no picture: its observation is {space}, not (H, W, 3), (H, W, 1) or "
@@ -205,7 +199,8 @@ class Registered(Batch):
     """
 
     def __init__(self, game: Spec, n: int, engine: str, max_steps: int | None, view: str, **more):
-        self.games = [make(game.name) for _ in range(n)]
+        render_mode = None if RENDER in game.lacks else DRAWN
+        self.games = [make(game.name, render_mode) for _ in range(n)]
         space = self.games[0].observation_space
         if view == PIXELS:
             picture = is_picture(space, SMALLEST) or RENDER in game.lacks
