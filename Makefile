@@ -35,6 +35,7 @@ demo: .venv/ok
 	$(RUN) evaluate.py log/demo --episodes 16 --baselines
 
 play: .venv/ok
+	@echo "$(if $(DISPLAYED),A window opens; Escape closes it.,No display: a video of one lap is made. It takes half a minute.)"
 	$(RUN) evaluate.py pretrained/carracing2 $(if $(DISPLAYED),--render,--video)
 
 test: .venv/ok
