@@ -42,6 +42,7 @@ demo: .venv/ok
 	@echo "  reconstructions.png  frames, and what V makes of them; dreams.png: what M imagines"
 
 play: .venv/ok
+	@echo "$(if $(DISPLAYED),A window opens; Escape closes it.,No display: a video of one lap is made. It takes half a minute.)"
 	$(RUN) evaluate.py pretrained/carracing2 $(if $(DISPLAYED),--render,--video)
 
 test: .venv/ok
