@@ -247,7 +247,7 @@ class Controller:
         "longest episode of the generations up to the first of --components-at (0: --max-steps)",
     )
     components_sigma: float = opt(
-        0.07, "initial standard deviation of the coordinates along components", low=1e-6
+        0.0, "initial standard deviation of coordinates along components (0: --sigma-init)"
     )
     components: int = opt(48, "how many of them, each scaled to the same spread", low=1)
     optimizer: str = opt(

@@ -58,6 +58,7 @@ GOOD_DRIVER = {
     "common_seeds": True,
     "first_steps": 300,
     "components_at": (5, 8, 12),
+    "components_sigma": 0.07,
 }
 CARRACING = {
     "full": {},

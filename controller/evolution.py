@@ -35,11 +35,12 @@ def new_optimizer(
     Raises:
         RunError: it cannot start with these options.
     """
+    along = options.components_sigma if components else 0.0
     make = functools.partial(
         make_optimizer,
         options.optimizer,
         population=options.population,
-        sigma_init=options.components_sigma if components else options.sigma_init,
+        sigma_init=along or options.sigma_init,
         sigma_decay=options.sigma_decay,
         weight_decay=options.weight_decay,
         antithetic=options.antithetic,
