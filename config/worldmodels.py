@@ -239,8 +239,7 @@ class Controller:
     components_at: tuple[int, ...] = opt(
         (),
         "generations after which evolution goes on along principal components of what C sees while "
-        "the distribution's mean drives, measured anew each time",
-        low=1,
+        "the distribution's mean drives, measured anew each time (0: never)",
     )
     first_steps: int = opt(
         0,
