@@ -97,10 +97,10 @@ CARRACING = {
         "controller": GOOD_DRIVER
         | {
             "episodes": 2,
-            "eval_every": 4,
+            "eval_every": 6,
             "eval_episodes": 32,
-            "components_at": (5, 7, 9),
-            "generations": 14,
+            "components_at": (5, 8),
+            "generations": 18,
         },
     },
     "toy": {

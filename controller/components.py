@@ -68,6 +68,10 @@ class InComponents:
     Args:
         make: makes the optimiser for a number of parameters.
         shape: the form of C; its first width is F.
+
+    Attributes:
+        outside: C's parameters (P,) that coordinates are added to: what the C that it started from
+            reads outside of the components, and keeps.
     """
 
     def __init__(self, make, components: Components, shape: Shape):
@@ -79,6 +83,7 @@ class InComponents:
         self.cuts = (self.outputs * shape.bias, self.outputs * (shape.bias + count))
         self.outer = (self.outputs * shape.bias, self.outputs * (shape.bias + seen))
         self.inner: Optimizer = make(self.cuts[1] + rest)
+        self.outside = np.zeros(count_params(shape))
 
     def _expand(self, x: np.ndarray) -> np.ndarray:
         """C's parameters (..., P) at coordinates x: W = D A, b = b' - mean W."""
@@ -90,7 +95,7 @@ class InComponents:
         return np.concatenate([bias, weight.reshape(*x.shape[:-1], -1), rest], -1)
 
     def _project(self, params: np.ndarray) -> np.ndarray:
-        """Coordinates of C's parameters (P,); what they read outside of the components is lost."""
+        """Coordinates of C's parameters (P,), without what they read outside of the components."""
         bias, weight, rest = np.split(params, self.outer)
         weight = weight.reshape(-1, self.outputs)
         if self.bias:
@@ -99,7 +104,7 @@ class InComponents:
 
     def ask(self) -> np.ndarray:
         """Sample the candidates of a generation: C's parameters, (population, P)."""
-        return self._expand(self.inner.ask())
+        return self.outside + self._expand(self.inner.ask())
 
     def tell(self, fitness: np.ndarray) -> None:
         """Learn from the fitness (population,) of the candidates that `ask` returned last."""
@@ -108,7 +113,7 @@ class InComponents:
     @property
     def mean(self) -> np.ndarray:
         """C's parameters at the distribution's mean, (P,)."""
-        return self._expand(self.inner.mean)
+        return self.outside + self._expand(self.inner.mean)
 
     @property
     def sigma(self) -> float:
@@ -116,16 +121,20 @@ class InComponents:
         return self.inner.sigma
 
     def set_mean(self, params: np.ndarray) -> None:
-        """Move the distribution's mean to the coordinates of C's parameters (P,)."""
-        self.inner.set_mean(self._project(params))
+        """Move the distribution's mean to C's parameters (P,)."""
+        coordinates = self._project(params)
+        self.outside = params - self._expand(coordinates)
+        self.inner.set_mean(coordinates)
 
     def state(self) -> dict[str, np.ndarray]:
-        """What the next generations depend on; the components are in a file of their own."""
-        return self.inner.state()
+        """What the next generations depend on, but the components."""
+        return self.inner.state() | {"outside": self.outside}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from `state`, as Optimizer.load_state."""
-        self.inner.load_state(state)
+        """Go on from `state`, as Optimizer.load_state; older ones kept nothing outside."""
+        inner = dict(state)
+        self.outside = inner.pop("outside", np.zeros_like(self.outside))
+        self.inner.load_state(inner)
 
 
 def watch(

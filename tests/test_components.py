@@ -59,11 +59,14 @@ def test_a_candidate_acts_as_one_that_reads_the_components(count, sizes, bias):
     expected = control(tf.constant(read), tf.constant(np.tile(inner, (len(x), 1))), small)
     np.testing.assert_allclose(given, expected, atol=1e-9)
 
-    optimizer.set_mean(params)  # what lies in the components is kept
+    optimizer.set_mean(params)
     np.testing.assert_allclose(optimizer.inner.mean, inner, atol=1e-9)
-    if count == 20:
-        optimizer.set_mean(np.arange(len(params)) / 10)
-        np.testing.assert_allclose(optimizer.mean, np.arange(len(params)) / 10, atol=1e-9)
+    other = np.arange(len(params)) / 10  # what lies outside of the components is kept, too
+    optimizer.set_mean(other)
+    np.testing.assert_allclose(optimizer.mean, other, atol=1e-9)
+    fresh = InComponents(MAKE, found, shape)
+    fresh.load_state(optimizer.state())
+    np.testing.assert_array_equal(fresh.mean, optimizer.mean)
     asked = optimizer.ask()
     np.testing.assert_allclose(asked.mean(0), optimizer.mean, atol=1e-9)  # antithetic
     optimizer.tell(np.arange(4.0))
