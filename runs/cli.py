@@ -105,7 +105,7 @@ def add_options(
             continue
         kind, more = hints[field.name], {}
         if get_origin(kind) is tuple:
-            kind, more = get_args(kind)[0], {"nargs": "+"}
+            kind, more = get_args(kind)[0], {"nargs": "*"}
         if kind is bool:
             more = {"action": argparse.BooleanOptionalAction}
         elif field.metadata["choices"]:
@@ -113,7 +113,7 @@ def add_options(
         else:
             more |= {"type": kind, "metavar": METAVARS[kind]}
         text = field.metadata["help"]
-        default = " ".join(map(str, elements(getattr(defaults, field.name))))
+        default = " ".join(map(str, elements(getattr(defaults, field.name)))) or "none"
         text += "" if "(default" in text else f" (default: {default})"
         parser.add_argument(
             f"--{prefix}{flag(field)}",

@@ -182,7 +182,7 @@ def test_moves_are_drawn_as_the_options_say():
     np.testing.assert_allclose(share(), [0.1, 0.3, 0.6], atol=0.04)
     squared = np.array([1, 9, 36]) / 46
     np.testing.assert_allclose(share(temperature=0.5), squared, atol=0.04)
-    np.testing.assert_allclose(share(move=10, decay=0.1), squared, atol=0.04)
+    np.testing.assert_allclose(share(move=10, temperature_decay=0.1), squared, atol=0.04)
     heat = np.exp(visits / 20)
     softmax = {"policy": "softmax", "temperature": 20.0}
     np.testing.assert_allclose(share(**softmax), heat / heat.sum(), atol=0.04)
