@@ -67,7 +67,6 @@ class Dream:
         if not 0 <= done_threshold < 1:
             raise runs.RunError(f"done_threshold is {done_threshold}; it must be from 0 to below 1")
         self.rnn, self.max_steps, self.living_reward = rnn, max_steps, living_reward
-        self.weights = rnn.lstm_weights()
         self.start_mu = starts["mu"].astype(np.float32)
         self.start_sigma = np.exp(starts["logvar"].astype(np.float32) / 2)
         self.start_mask = starts["mask"].astype(bool)
@@ -93,7 +92,7 @@ class Dream:
     ) -> tuple[tf.Tensor, State, tf.Tensor, tf.Tensor, tf.Tensor]:
         """One step of n dreams: next z, state, reward (n,), whether M says it ended (n,), and the
         actions valid next (n, A or 0): the likeliest always is."""
-        state = self.rnn.step(z, action, state, self.weights)
+        state = self.rnn.step(z, action, state)
         prediction = self.rnn.predict_from(state[0], z, action)
         nothing = tf.zeros(tf.shape(z)[:1])
         reward, logit = prediction.reward, prediction.done

@@ -20,11 +20,9 @@ from keras import layers
 
 import config
 import runs
-from rnn.lstm import lstm_sequence, lstm_step
 from rnn.mdn import Parts, mdn_nll, mdn_parts, mdn_rendition, mdn_size
 
 State = tuple[tf.Tensor, tf.Tensor]
-Weights = tuple[tf.Tensor, tf.Tensor]
 
 
 class Prediction(NamedTuple):
@@ -99,35 +97,21 @@ class MDNRNN(keras.Model):
             restart: (B, T), 1 where an episode begins: the state is zero there. Only an M made for
                 streams of episodes takes it as an input too.
         """
-        cell = self.lstm.cell
-        weights = (cell.kernel.value, cell.recurrent_kernel.value, cell.bias.value)
-        parts = [z, action, restart[..., None]] if self.stream else [z, action]
-        keep = 1 - restart if self.stream else None
-        hidden, h, c = lstm_sequence(tf.concat(parts, -1), *state, *weights, keep)
+        if self.stream:
+            x = tf.concat([z, action, restart[..., None]], -1)
+            hidden, h, c = unroll_restarting(self.lstm.cell, x, state, restart)
+        else:
+            hidden, h, c = self.lstm(tf.concat([z, action], -1), initial_state=list(state))
         return self.predict_from(hidden, z, action), (h, c)
 
-    def step(
-        self, z: tf.Tensor, action: tf.Tensor, state: State, weights: Weights | None = None
-    ) -> State:
-        """Move on by one step: z (B, Z), action (B, A), state (h, c) of (B, H) each.
-
-        Args:
-            weights: of `lstm_weights`, where many steps are worth making them.
-        """
+    def step(self, z: tf.Tensor, action: tf.Tensor, state: State) -> State:
+        """Move on by one step: z (B, Z), action (B, A), state (h, c) of (B, H) each."""
         parts = [z, action]
         if self.stream:  # an episode has just begun where the state is zero
             fresh = tf.reduce_all((state[0] == 0) & (state[1] == 0), -1, keepdims=True)
             parts.append(tf.cast(fresh, tf.float32))
-        if weights is not None:
-            return lstm_step(tf.concat(parts, -1), *state, *weights)
         _, (h, c) = self.lstm.cell(tf.concat(parts, -1), list(state))
         return h, c
-
-    def lstm_weights(self) -> Weights:
-        """The LSTM's weights as they are now, in the form that is fastest to use."""
-        cell = self.lstm.cell
-        both = tf.concat([cell.kernel.value, cell.recurrent_kernel.value], 0)
-        return tf.transpose(both), tf.identity(cell.bias.value)
 
     def predict_from(self, hidden: tf.Tensor, z: tf.Tensor, action: tf.Tensor) -> Prediction:
         """Read the heads at the LSTM's outputs (B, ..., H) for z (B, ..., Z), a (B, ..., A)."""
@@ -158,6 +142,28 @@ class MDNRNN(keras.Model):
         """
         raw = self.policy_value(self.planning_units(tf.concat([before, z], -1)))
         return raw[..., :-1], raw[..., -1]
+
+
+def unroll_restarting(
+    cell: keras.layers.Layer, x: tf.Tensor, state: State, restart: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Unroll an LSTM's cell over x (B, T, I) with the state zeroed wherever an episode begins.
+
+    Args:
+        state: h and c (B, H) before the first step. restart: (B, T), 1 where they are zeroed.
+
+    Returns:
+        Outputs (B, T, H), and the last h and c.
+    """
+
+    def step(state: State, now: tuple[tf.Tensor, tf.Tensor]) -> State:
+        x, restart = now
+        _, (h, c) = cell(x, [v * (1 - restart) for v in state])
+        return h, c
+
+    by_time = (tf.transpose(x, (1, 0, 2)), tf.transpose(restart)[..., None])
+    h, c = tf.scan(step, by_time, state)
+    return tf.transpose(h, (1, 0, 2)), h[-1], c[-1]
 
 
 def masked_mean(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

@@ -69,13 +69,13 @@ def imagine(
 
 
 def grid(rows: list[list[np.ndarray]]) -> np.ndarray:
-    """Join frames (64, 64, 3) uint8 into one picture with white gaps."""
-    height, width = len(rows) * (64 + GAP) + GAP, len(rows[0]) * (64 + GAP) + GAP
-    picture = np.full((height, width, 3), 255, np.uint8)
+    """Join frames (H, W, 3) uint8 of one size into one picture with white gaps."""
+    height, width = (side + GAP for side in rows[0][0].shape[:2])
+    picture = np.full((len(rows) * height + GAP, len(rows[0]) * width + GAP, 3), 255, np.uint8)
     for i, row in enumerate(rows):
         for j, frame in enumerate(row):
-            y, x = GAP + i * (64 + GAP), GAP + j * (64 + GAP)
-            picture[y : y + 64, x : x + 64] = frame
+            y, x = GAP + i * height, GAP + j * width
+            picture[y : y + len(frame), x : x + frame.shape[1]] = frame
     return picture
 
 

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 
 import config
 import runs
-from record.episodes import split
+from rnn.data import Batch, draw_batches, episodes_of, held_out_batches
 from runs import cli, workers
-from series.data import Series, Stream, load_series, windows
+from series.data import Series, load_series
 from vae.data import read_ahead
-
-CHECKS = 100  # sequences of a validation, at most
 
 
 def make_steps(rnn, optimizer, carried: list, options: config.RNN, bounds: tuple):
@@ -68,68 +67,6 @@ def make_steps(rnn, optimizer, carried: list, options: config.RNN, bounds: tuple
         return losses_of_windows(batch)
 
     return train_step, validate_step
-
-
-def draw_batches(series: Series, episodes: np.ndarray, options: config.RNN, start: int):
-    """Yield training batches from step `start` on; each depends on the seed and its step alone."""
-    size = (options.batch_size, options.sequence_length)
-    stream = Stream(series, episodes, *size, (options.seed, 1)) if options.stream else None
-    sample = sampler(series, options)
-    for step in range(start, options.steps):
-        rng = np.random.default_rng([options.seed, step])
-        batch = stream.batch(step) if stream else sample(episodes, rng)
-        batch["seen"] = blurred(batch.get("seen", batch["z"]), options.z_noise, rng)
-        if options.passes:
-            batch["passes"] = rng.integers(0, options.passes + 1, len(batch["z"]))
-            shape = (options.passes, *batch["z"][:, 1:].shape)
-            batch["noise"] = rng.standard_normal(shape, np.float32)
-        yield batch
-
-
-def sampler(series: Series, options: config.RNN):
-    """Return a function from episodes and a generator to a batch of their sequences."""
-    if not options.planning_heads:
-        size = (options.batch_size, options.sequence_length)
-        return lambda episodes, rng: windows(series, episodes, *size, rng)
-    from rnn.planning import planning_batch
-    from rnn.values import transform
-
-    value = transform(series.returns(options.gamma), options.value_transform)
-    return lambda episodes, rng: planning_batch(series, value, episodes, options, rng)
-
-
-def newest(series: Series, episodes: np.ndarray, count: int) -> np.ndarray:
-    """The `count` episodes of the highest seeds, which were recorded last; 0: all."""
-    return episodes[np.argsort(series.seed[episodes], kind="stable")][-count:]
-
-
-def blurred(z: np.ndarray, most: float, rng: np.random.Generator) -> np.ndarray:
-    """Add noise to sequences z (B, L, Z), of a deviation from 0 to `most` in each of them."""
-    if not most:
-        return z
-    size = rng.uniform(0, most, (len(z), 1, 1)).astype(np.float32)
-    return z + size * rng.standard_normal(z.shape, np.float32)
-
-
-def held_out_batches(series: Series, held: np.ndarray, options: config.RNN) -> list[dict]:
-    """What M is validated on, each time the same.
-
-    A stream's M sees whole episodes, some side by side, of at most a hundred: the deaths that it is
-    to foresee are at their ends. Another sees at most a hundred sequences from anywhere.
-    """
-    rng = np.random.default_rng([options.seed, 1 << 31])
-    if options.planning_heads:
-        sample = sampler(series, options)
-        batches = [sample(held, rng) for _ in range(-(-CHECKS // options.batch_size))]
-        return batches
-    if not options.stream:
-        rows = min(CHECKS, 4 * len(held))
-        return [windows(series, held, rows, options.sequence_length, rng)]
-    held = rng.permutation(held)[:CHECKS]
-    held = held[np.argsort(series.length[held], kind="stable")]
-    parts = np.array_split(held, -(-len(held) // 10))
-    whole = int(series.length[held].max())
-    return [windows(series, part, len(part), whole, rng, anywhere=False) for part in parts]
 
 
 def learning_rate(options: config.RNN, step: int) -> float:
@@ -186,6 +123,180 @@ def diverged(loss: float, step: int) -> runs.RunError:
     )
 
 
+class Row:
+    """Losses and time between two validations."""
+
+    def __init__(self):
+        self.rows, self.seen = [], 0
+        self.start, self.learned = time.monotonic(), 0.0
+
+    def add(self, losses: dict[str, float], steps: int) -> None:
+        """Note the losses of a batch of so many steps."""
+        self.rows.append(losses)
+        self.seen += steps
+
+    def stop(self) -> None:
+        """Learning pauses here, for a validation and its picture."""
+        self.learned = self.seconds()
+
+    def seconds(self) -> float:
+        """Since the row began."""
+        return time.monotonic() - self.start
+
+    def rate(self) -> float:
+        """Steps learned a second."""
+        return self.seen / self.learned
+
+    def losses(self) -> dict[str, float]:
+        """Mean of each."""
+        return mean(self.rows)
+
+
+class Training:
+    """M, its optimiser, and how far they are; on opening it goes on from the last checkpoint.
+
+    Args:
+        path: the run's folder. series: its latents. train, held: episodes to learn from, and those
+            held out.
+
+    Attributes:
+        state: what the checkpoint says beside the variables: `step`, the last one done; `best`
+            loss on held-out episodes; `stale`, validations since; `seconds` of all steps; `vae`
+            and `data`, which V and which series M has learned from.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        options: config.RNN,
+        series: Series,
+        train: np.ndarray,
+        held: np.ndarray,
+    ):
+        import keras
+        import tensorflow as tf
+
+        from rnn.model import make_rnn
+
+        self.path, self.folder, self.options = path, path / "rnn", options
+        self.series, self.train, self.held = series, train, held
+        keras.utils.set_random_seed(options.seed)
+        self.rnn = make_rnn(series.mu.shape[1], series.action.shape[1], options)
+        self.optimizer = keras.optimizers.Adam(options.learning_rate, clipvalue=options.clip)
+        self.optimizer.build(self.rnn.trainable_variables)
+        zero = tf.zeros((options.batch_size, options.hidden_size))
+        carried = ("carried_h", "carried_c") if options.stream else ()
+        self.carried = [tf.Variable(zero, name=name) for name in carried]
+        self.variables = [*self.rnn.trainable_variables, *self.optimizer.variables, *self.carried]
+        self.state = {"step": 0, "best": math.inf, "stale": 0, "seconds": 0.0}
+        self.open(series.vae, runs.fingerprint(path / "series" / "series.npz"))
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.npz"
+
+    def open(self, vae: str, data: str) -> None:
+        """Go on from the checkpoint, or begin; `vae` and `data` are the fingerprints of now."""
+        if self.checkpoint.exists():
+            self.state |= runs.load_checkpoint(self.checkpoint, self.variables)
+        elif self.options.start_from:
+            runs.start_from(self.rnn, self.options.start_from, "rnn")
+        if self.state.setdefault("vae", vae) != vae and not self.options.follow:
+            raise runs.RunError(
+                f"{self.folder} was trained on the latents of another V; delete it to train M anew"
+            )
+        if self.state.setdefault("data", data) != data:  # losses on others cannot be compared
+            self.state |= {"vae": vae, "data": data, "best": math.inf, "stale": 0}
+        runs.write_json(self.folder / "made_from.json", {"vae": vae})
+
+    def stuck(self) -> bool:
+        """Whether M has made no progress for as long as --patience allows."""
+        return 0 < self.options.patience <= self.state["stale"]
+
+    def fit(self, vae) -> None:
+        """Learn to the last step, or until M is stuck; V draws M's dreams on the way."""
+        options, done = self.options, self.state["step"]
+        self.metrics = runs.Metrics(self.folder, "step", start=done + 1)
+        given = (self.rnn, self.optimizer, self.carried, options, self.series.bounds())
+        self.train_step, self.validate_step = make_steps(*given)
+        self.checks = held_out_batches(self.series, self.held, options)
+        progress = runs.Progress(options.steps, "steps", done=done)
+        batches = draw_batches(self.series, self.train, options, done)
+        self.row = Row()
+        for batch in read_ahead(batches, size=2):
+            if self.stuck():
+                print(f"stopped: no progress for {options.patience} validations")
+                break
+            loss = self.learn(batch)
+            progress.add(1, f"loss {loss:.4f}")
+            if self.due():
+                self.validate(vae)
+
+    def learn(self, batch: Batch) -> float:
+        """Take a training step; returns its loss."""
+        step = self.state["step"] = self.state["step"] + 1
+        self.optimizer.learning_rate.assign(learning_rate(self.options, step - 1))
+        losses = {k: float(v) for k, v in self.train_step(batch).items()}
+        if not math.isfinite(losses["loss"]):
+            raise diverged(losses["loss"], step)
+        self.row.add(losses, int(batch["mask"].sum()))
+        return losses["loss"]
+
+    def due(self) -> bool:
+        """Whether it is time to validate."""
+        step, options = self.state["step"], self.options
+        return not step % options.validate_every or step >= options.steps
+
+    def check(self) -> dict[str, float]:
+        """Mean losses on held-out episodes."""
+        rows = [{k: float(v) for k, v in self.validate_step(b).items()} for b in self.checks]
+        losses = mean(rows, [float(batch["mask"].sum()) for batch in self.checks])
+        if not math.isfinite(losses["loss"]):
+            raise diverged(losses["loss"], self.state["step"])
+        return losses
+
+    def judge(self, loss: float) -> bool:
+        """Note a loss on held-out episodes; returns whether it is the best."""
+        better = loss < self.state["best"]
+        self.state["stale"] = 0 if better else self.state["stale"] + 1
+        self.state["best"] = min(self.state["best"], loss)
+        return better
+
+    def write(self, check: dict[str, float]) -> None:
+        """End the interval: its row of metrics, and the checkpoint."""
+        state, seconds = self.state, self.row.seconds()
+        state["seconds"] += seconds
+        self.metrics.write(
+            step=state["step"],
+            **self.row.losses(),
+            **{f"val_{k}": v for k, v in check.items()},
+            learning_rate=learning_rate(self.options, state["step"] - 1),
+            seconds=round(seconds, 1),
+            hours=round(state["seconds"] / 3600, 4),
+            steps_per_second=round(self.row.rate(), 1),
+        )
+        runs.save_checkpoint(self.checkpoint, self.variables, **state)
+
+    def validate(self, vae) -> None:
+        """Look at held-out episodes, keep M if it is the best so far, and draw its dreams."""
+        from rnn.pictures import draw_dreams
+
+        self.row.stop()
+        step, check = self.state["step"], self.check()
+        better = self.judge(check["loss"])
+        if better:
+            runs.save_weights(self.rnn, self.folder / "rnn.weights.h5")
+        picture = self.folder / "steps" / f"{step:06d}.png"
+        draw_dreams(vae, self.rnn, self.series, self.held, self.path, self.options, picture)
+        self.write(check)
+        print(
+            f"step {step}/{self.options.steps}: loss {self.row.losses()['loss']:.4f} · held out "
+            f"{check['loss']:.4f} · {self.row.rate():,.0f} steps/s" + (" · best" if better else ""),
+            flush=True,
+        )
+        self.row = Row()
+
+
 def main() -> None:
     run, cfg = cli.parse("rnn", __doc__)
     options = cfg.rnn
@@ -193,98 +304,27 @@ def main() -> None:
     check_options(options)
     path = runs.folder(run)
     series = load_series(path)
-    train, held = split(series.seed, options.holdout)
-    held = held if len(held) else train
-    train, held = (newest(series, part, options.exp_replay_size) for part in (train, held))
+    train, held = episodes_of(series, options)
     check_picture(options, int(series.length[held].max()))
-    tf = runs.tensorflow(options.threads)
-    import keras
-
-    from rnn.model import make_rnn
-    from rnn.pictures import draw_dreams
+    runs.tensorflow(options.threads)
     from vae.model import load_vae
 
     folder = runs.claim(run, "rnn", cfg)
     runs.sweep(folder)
     (folder / "steps").mkdir(exist_ok=True)
     vae = load_vae(path, cfg.vae, "float32")
-    keras.utils.set_random_seed(options.seed)
-    rnn = make_rnn(series.mu.shape[1], series.action.shape[1], options)
-    optimizer = keras.optimizers.Adam(options.learning_rate, clipvalue=options.clip)
-    optimizer.build(rnn.trainable_variables)
-    shape = (options.batch_size, options.hidden_size)
-    carried = [tf.Variable(tf.zeros(shape)) for _ in range(2 if options.stream else 0)]
-    variables = [*rnn.trainable_variables, *optimizer.variables, *carried]
-    data = runs.fingerprint(path / "series" / "series.npz")
-    state = {"step": 0, "best": math.inf, "seconds": 0.0, "vae": series.vae, "data": data}
-    checkpoint = folder / "checkpoint.npz"
-    if checkpoint.exists():
-        state |= runs.load_checkpoint(checkpoint, variables)
-    elif options.start_from:
-        runs.start_from(rnn, options.start_from, "rnn")
-    if state["vae"] != series.vae and not options.follow:
-        raise runs.RunError(
-            f"{folder} was trained on the latents of another V; delete it to train M anew"
-        )
-    if state["data"] != data:  # losses on other episodes cannot be compared
-        state |= {"vae": series.vae, "data": data, "best": math.inf}
-    runs.write_json(folder / "made_from.json", {"vae": series.vae})
+    training = Training(path, options, series, train, held)
+    done = training.state["step"]
     print(
         f"rnn: {int(series.length.sum()):,} steps of {len(series)} episodes, {len(held)} held out, "
-        f"{rnn.count_params():,} parameters"
-        + (f"; goes on at step {state['step'] + 1}" if state["step"] else "")
+        f"{training.rnn.count_params():,} parameters"
+        + (f"; goes on at step {done + 1}" if done else "")
     )
     if not options.steps:
-        runs.save_weights(rnn, folder / "rnn.weights.h5")
+        runs.save_weights(training.rnn, folder / "rnn.weights.h5")
         print(f"done: {folder / 'rnn.weights.h5'}, untrained")
         return
-    metrics = runs.Metrics(folder, "step", start=state["step"] + 1)
-    train_step, validate_step = make_steps(rnn, optimizer, carried, options, series.bounds())
-    check = held_out_batches(series, held, options)
-    weights = [float(batch["mask"].sum()) for batch in check]
-    progress = runs.Progress(options.steps, "steps", done=state["step"])
-    losses, start, seen, stale = [], time.monotonic(), 0, 0
-    for batch in read_ahead(draw_batches(series, train, options, state["step"]), size=2):
-        step = state["step"] = state["step"] + 1
-        optimizer.learning_rate.assign(learning_rate(options, step - 1))
-        row = {k: float(v) for k, v in train_step(batch).items()}
-        if not math.isfinite(row["loss"]):
-            raise diverged(row["loss"], step)
-        losses.append(row)
-        seen += int(batch["mask"].sum())
-        progress.add(1, f"loss {row['loss']:.4f}")
-        if step % options.validate_every and step < options.steps:
-            continue
-        seconds = time.monotonic() - start
-        rows = [{k: float(v) for k, v in validate_step(batch).items()} for batch in check]
-        val = mean(rows, weights)
-        if not math.isfinite(val["loss"]):
-            raise diverged(val["loss"], step)
-        better = val["loss"] < state["best"]
-        stale = 0 if better else stale + 1
-        if better:
-            state["best"] = val["loss"]
-            runs.save_weights(rnn, folder / "rnn.weights.h5")
-        state["seconds"] += seconds
-        metrics.write(
-            step=step,
-            **mean(losses),
-            **{f"val_{k}": v for k, v in val.items()},
-            learning_rate=learning_rate(options, step - 1),
-            seconds=round(seconds, 1),
-            steps_per_second=round(seen / seconds, 1),
-        )
-        runs.save_checkpoint(checkpoint, variables, **state)
-        draw_dreams(vae, rnn, series, held, path, options, folder / "steps" / f"{step:06d}.png")
-        print(
-            f"step {step}/{options.steps}: loss {mean(losses)['loss']:.4f} · held out "
-            f"{val['loss']:.4f} · {seen / seconds:,.0f} steps/s" + (" · best" if better else ""),
-            flush=True,
-        )
-        losses, start, seen = [], time.monotonic(), 0
-        if options.patience and stale >= options.patience:
-            print(f"stopped: no progress for {options.patience} validations")
-            break
+    training.fit(vae)
     print(f"done: {folder / 'rnn.weights.h5'}")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -90,21 +92,36 @@ def start_from(model: Any, run: str, stage: str) -> None:
     load_weights(model, path / stage / f"{stage}.weights.h5")
 
 
+def names_of(variables: list[Any]) -> list[str]:
+    """Names of variables in a checkpoint, each once: their paths, without the numbers that Keras
+    gives to the layers of a process (`dense_7`), which differ from start to start."""
+    names, counts = [], collections.Counter()
+    for variable in variables:
+        path = getattr(variable, "path", variable.name.removesuffix(":0"))
+        name = re.sub(r"_\d+(?=[/_]|$)", "", path)
+        counts[name] += 1
+        names.append(name if counts[name] == 1 else f"{name}#{counts[name]}")
+    return names
+
+
 def save_checkpoint(path: Path, variables: list[Any], **state: Any) -> None:
-    """Save Keras variables in order, and JSON-able `state`, in one npz."""
-    arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(variables)}
+    """Save variables by their names, and JSON-able `state`, in one npz."""
+    arrays = {n: np.asarray(v) for n, v in zip(names_of(variables), variables, strict=True)}
     text = np.frombuffer(json.dumps(state).encode(), np.uint8)
     write_npz(path, arrays | {"state": text})
 
 
 def load_checkpoint(path: Path, variables: list[Any]) -> dict[str, Any]:
-    """Fill Keras variables from `save_checkpoint`; return its state.
+    """Fill variables from `save_checkpoint`; return its state.
 
     Raises:
         RunError: the checkpoint is damaged, or of another model.
     """
     data = read_npz(path)
-    values = [data.get(f"v{i}") for i in range(len(variables))]
+    names = names_of(variables)
+    if "v0" in data:  # made before variables had names
+        names = [f"v{i}" for i in range(len(variables))]
+    values = [data.get(name) for name in names]
     for variable, value in zip(variables, values, strict=True):
         if value is None or tuple(variable.shape) != value.shape:
             raise RunError(f"{path} holds another model; delete it to train anew")

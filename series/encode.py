@@ -10,12 +10,14 @@ where it stopped, and encodes again only if V or the episodes have changed.
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 import numpy as np
 
 import envs
 import runs
+from envs.batch import FRAME
 from record.episodes import list_episodes, load_episode
 from runs import cli, workers
 from series.data import FIELDS
@@ -30,7 +32,7 @@ def make_encoder(vae, batch_size: int):
 
     from vae.model import pixels
 
-    @tf.function(input_signature=[tf.TensorSpec((None, 64, 64, 3), tf.uint8)])
+    @tf.function(input_signature=[tf.TensorSpec((None, *FRAME.shape), tf.uint8)])
     def encode_batch(obs):
         return tf.concat(vae.encode(pixels(obs)), axis=-1)
 
@@ -141,9 +143,53 @@ def starts_of(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return first | {f"any_{name}": arrays[name][some] for name in names} | bounds
 
 
+def encode_blocks(
+    encode, folder: Path, key: str, todo: list[tuple[Path, int]], **how
+) -> list[Path]:
+    """Encode episodes block by block, but for the blocks that are there; returns their files.
+
+    Args:
+        key: of the series, which names its blocks; those of another are deleted.
+        how: what else `encode_block` takes.
+    """
+    for block in folder.glob("block-*.npz"):
+        if key not in block.name:
+            block.unlink()
+    progress = runs.Progress(sum(steps + 1 for _, steps in todo), "frames")
+    blocks = []
+    for start in range(0, len(todo), BLOCK):
+        part = todo[start : start + BLOCK]
+        block = folder / f"block-{key}-{start:06d}.npz"
+        if not block.exists():
+            runs.write_npz(block, encode_block(encode, [file for file, _ in part], **how))
+        blocks.append(block)
+        progress.add(sum(steps + 1 for _, steps in part))
+    return blocks
+
+
+def joined(
+    parts: list[dict[str, np.ndarray]], episodes: list[tuple[Path, int]], mark: str
+) -> dict[str, np.ndarray]:
+    """Join blocks to a series, its episodes in the order of their seeds; `mark` is V's fingerprint.
+
+    Raises:
+        RunError: there is no episode in them.
+    """
+    parts = [part for part in parts if len(part.get("seed", ()))]
+    if not parts:
+        folder = episodes[0][0].parent
+        raise runs.RunError(f"no episode in {folder} can be read; record again")
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    arrays = in_order(arrays, [int(file.stem) for file, _ in episodes])
+    counts = arrays["length"].astype(np.int64) + 1
+    arrays["offset"] = np.cumsum(counts) - counts
+    arrays["vae"] = np.frombuffer(mark.encode(), np.uint8)
+    return arrays
+
+
 def main() -> None:
     run, cfg = cli.parse("series", __doc__)
-    options = cfg.series
+    options, start = cfg.series, time.monotonic()
     workers.alone("series.encode")
     path = runs.folder(run)
     episodes = list_episodes(path / "record", options.skip_bad)
@@ -160,13 +206,8 @@ def main() -> None:
     runs.tensorflow(options.threads)
     from vae.model import load_vae
 
-    vae = load_vae(path, cfg.vae)
-    encode = make_encoder(vae, options.batch_size)
-    size = envs.load(cfg.game).action_size
-    for block in folder.glob("block-*.npz"):
-        if key not in block.name:
-            block.unlink()
-    searched = cfg.rnn.planning_heads
+    encode = make_encoder(load_vae(path, cfg.vae), options.batch_size)
+    size, searched = envs.load(cfg.game).action_size, cfg.rnn.planning_heads
     old = reusable(target, mark, episodes, size * searched)
     have = set(old["seed"].tolist()) if old else set()
     todo = [(file, steps) for file, steps in episodes if int(file.stem) not in have]
@@ -176,28 +217,19 @@ def main() -> None:
         + (f", which has {len(have)} already" if have else ""),
         flush=True,
     )
-    blocks = []
-    progress = runs.Progress(total, "frames")
-    for start in range(0, len(todo), BLOCK):
-        part = todo[start : start + BLOCK]
-        block = folder / f"block-{key}-{start:06d}.npz"
-        if not block.exists():
-            files = [file for file, _ in part]
-            runs.write_npz(block, encode_block(encode, files, size, searched, options.skip_bad))
-        blocks.append(block)
-        progress.add(sum(steps + 1 for _, steps in part))
-    parts = [part for part in (old, *map(runs.read_npz, blocks)) if len(part.get("seed", ()))]
-    if not parts:
-        raise runs.RunError(f"no episode in {path / 'record'} can be read; record again")
-    arrays = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-    arrays = in_order(arrays, [int(file.stem) for file, _ in episodes])
-    counts = arrays["length"].astype(np.int64) + 1
-    arrays["offset"] = np.cumsum(counts) - counts
-    arrays["vae"] = np.frombuffer(mark.encode(), np.uint8)
+    how = {"action_size": size, "searched": searched, "skip_bad": options.skip_bad}
+    blocks = encode_blocks(encode, folder, key, todo, **how)
+    arrays = joined([old, *map(runs.read_npz, blocks)], episodes, mark)
     runs.write_npz(folder / "initial_z.npz", starts_of(arrays) | {"vae": arrays["vae"]})
     runs.write_npz(target, arrays)
-    runs.Metrics(folder, "row", start=0).write(
-        key=key, frames=int(counts.sum()), episodes=len(counts), vae=mark
+    seconds = time.monotonic() - start
+    runs.Metrics(folder).write(
+        key=key,
+        frames=len(arrays["mu"]),
+        episodes=len(arrays["length"]),
+        vae=mark,
+        seconds=round(seconds, 1),
+        hours=round(last.get("hours", 0.0) + seconds / 3600, 4),
     )
     for block in blocks:
         block.unlink()

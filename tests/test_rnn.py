@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,10 +12,9 @@ from scipy.stats import multivariate_normal, norm
 
 import config
 import runs
-from rnn.lstm import lstm_sequence
+from rnn.data import draw_batches, held_out_batches
 from rnn.mdn import mdn_nll, mdn_noise_size, mdn_parts, mdn_rendition, mdn_sample, mdn_size
 from rnn.model import MDNRNN, make_rnn, rehearse, rnn_losses
-from rnn.train import draw_batches, held_out_batches
 from series.data import Stream, windows
 from tests.conftest import PIPELINE, command, commands, copy_run, make_series
 
@@ -128,56 +126,34 @@ def test_stepping_is_unrolling(head_units):
         np.testing.assert_allclose(now.parts[1], want[:, t], atol=1e-5)
 
 
-def test_our_lstm_and_its_gradient_are_keras():
-    rng = np.random.default_rng(0)
-    layer = keras.layers.LSTM(7, return_sequences=True, return_state=True)
-    x, h, c = (tf.constant(rng.normal(size=s), tf.float32) for s in ((4, 9, 5), (4, 7), (4, 7)))
-    layer(x)
-    weights = [w.value for w in layer.trainable_variables]
-    results = []
-    for unroll in (
-        lambda: layer(x, initial_state=[h, c]),
-        lambda: lstm_sequence(x, h, c, *weights),
-    ):
-        with tf.GradientTape() as tape:
-            tape.watch([x, h, c])
-            out, last_h, last_c = unroll()
-            loss = tf.reduce_sum(tf.sin(out)) + tf.reduce_sum(last_h * last_c)
-        results.append([out, last_h, last_c, *tape.gradient(loss, [x, h, c, *weights])])
-    for want, got in zip(*results, strict=True):
-        np.testing.assert_allclose(got, want, atol=1e-5)
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_our_lstm_zeroes_its_state_where_told(masked):
+def test_a_stream_zeroes_its_state_at_restarts():
     """An oracle: sequences cut at their restarts and unrolled one by one, gradients included."""
     rng = np.random.default_rng(0)
-    x = tf.constant(rng.normal(size=(1, 9, 5)), tf.float32)
-    h, c = (tf.constant(rng.normal(size=(1, 7)), tf.float32) for _ in range(2))
-    weights = [tf.Variable(rng.normal(size=s), dtype=tf.float32) for s in ((5, 28), (7, 28), (28,))]
-    keep = np.ones((1, 9), np.float32)
-    cuts = [0, 4, 9]
-    if masked:
-        keep[0, 4] = 0
+    model = MDNRNN(3, 2, 7, stream=True)
+    z, action = (tf.constant(rng.normal(size=(1, 9, n)), tf.float32) for n in (3, 2))
+    state = tuple(tf.constant(rng.normal(size=(1, 7)), tf.float32) for _ in range(2))
+    restart = np.zeros((1, 9), np.float32)
+    restart[0, 4] = 1
+
+    def whole():
+        said, (h, c) = model.unroll(z, action, tf.constant(restart), state)
+        return said.hidden, h, c
+
+    def by_keras():
+        x = tf.concat([z, action, restart[..., None]], -1)
+        first, *_ = model.lstm(x[:, :4], initial_state=list(state))
+        second, h, c = model.lstm(x[:, 4:])
+        return tf.concat([first, second], 1), h, c
+
     results = []
-    for whole in (True, False):
+    for unroll in (whole, by_keras):
         with tf.GradientTape() as tape:
-            tape.watch([x, h, c])
-            if whole:
-                out, last, _ = lstm_sequence(
-                    x, h, c, *weights, tf.constant(keep) if masked else None
-                )
-            else:
-                parts, state = [], (h, c)
-                for a, b in zip(cuts[:-1], cuts[1:], strict=True):
-                    if a and masked:
-                        state = (tf.zeros_like(h), tf.zeros_like(c))
-                    part, *state = lstm_sequence(x[:, a:b], *state, *weights)
-                    parts.append(part)
-                out, last = tf.concat(parts, 1), state[0]
-            loss = tf.reduce_sum(tf.sin(out)) + tf.reduce_sum(last**2)
-        results.append([out, *tape.gradient(loss, [x, h, c, *weights])])
-    for want, got in zip(*results, strict=True):
+            tape.watch([z, *state])
+            hidden, h, c = unroll()
+            loss = tf.reduce_sum(tf.sin(hidden)) + tf.reduce_sum(h * c)
+        weights = [v.value for v in model.lstm.trainable_variables]
+        results.append([hidden, h, c, *tape.gradient(loss, [z, *state, *weights])])
+    for got, want in zip(*results, strict=True):
         np.testing.assert_allclose(got, want, atol=1e-5)
 
 
@@ -211,10 +187,8 @@ def test_a_stream_is_all_episodes_end_to_end():
         Stream(series, np.arange(4), 40, 6, (0, 1))
 
 
-@pytest.mark.parametrize("prepared", [False, True])
-def test_a_stream_model_steps_as_it_unrolls(prepared):
+def test_a_stream_model_steps_as_it_unrolls():
     model = MDNRNN(3, 2, 8, stream=True)
-    weights = model.lstm_weights() if prepared else None
     rng = np.random.default_rng(0)
     z, a = rng.normal(size=(1, 6, 3)).astype("f"), rng.normal(size=(1, 6, 2)).astype("f")
     restart = np.float32([[1, 0, 0, 1, 0, 0]])
@@ -222,7 +196,7 @@ def test_a_stream_model_steps_as_it_unrolls(prepared):
     state = model.zero_state(1)
     for t in range(6):
         state = model.zero_state(1) if restart[0, t] else state
-        state = model.step(z[:, t], a[:, t], state, weights)
+        state = model.step(z[:, t], a[:, t], state)
         np.testing.assert_allclose(
             model.predict_from(state[0], z[:, t], a[:, t]).parts[1],
             want.parts[1][:, t],

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from envs.batch import FRAME
 from record.episodes import load_episode
 from runs import RunError
 
+Episodes = list[tuple[Path, int]]  # files, and the steps of each
 POOL_FRAMES = 16_000  # frames shuffled together; up to three pools of 200 MB are in memory
 
 
-def frame_count(episodes: list[tuple[Path, int]], max_frames: int) -> int:
+def frame_count(episodes: Episodes, max_frames: int) -> int:
     """Frames of an epoch."""
     return sum(min(max_frames or n + 1, n + 1) for _, n in episodes)
 
@@ -56,7 +58,7 @@ def read_ahead(items: Iterator, size: int = 1) -> Iterator:
 
 
 def pools(
-    episodes: list[tuple[Path, int]], max_frames: int, rng: np.random.Generator, skip_bad: bool
+    episodes: Episodes, max_frames: int, rng: np.random.Generator, skip_bad: bool
 ) -> Iterator[np.ndarray]:
     """Yield arrays of shuffled frames, each from a few episodes drawn at random."""
     frames, count = [], 0
@@ -83,7 +85,7 @@ def pools(
 def shuffled(frames: list[np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:
     """Join and shuffle without a second copy: every frame is written to its place at once."""
     order = rng.permutation(count)
-    pool = np.empty((count, 64, 64, 3), np.uint8)
+    pool = np.empty((count, *frames[0].shape[1:]), np.uint8)
     start = 0
     while frames:
         part = frames.pop(0)
@@ -93,21 +95,21 @@ def shuffled(frames: list[np.ndarray], count: int, rng: np.random.Generator) -> 
 
 
 def batches(
-    episodes: list[tuple[Path, int]],
+    episodes: Episodes,
     batch_size: int,
     rng: np.random.Generator,
     *,
     max_frames: int = 0,
     skip_bad: bool = False,
 ) -> Iterator[np.ndarray]:
-    """Yield uint8 batches (batch_size, 64, 64, 3) of an epoch; what does not fill one is dropped.
+    """Yield uint8 batches (batch_size, *FRAME.shape) of an epoch; what fills none is dropped.
 
     Args:
         episodes: (file, steps) pairs.
         rng: decides order and choice; the same state gives the same epoch.
         max_frames: frames drawn from each episode (0: all).
     """
-    rest = np.empty((0, 64, 64, 3), np.uint8)
+    rest = np.empty((0, *FRAME.shape), np.uint8)
     for pool in read_ahead(pools(episodes, max_frames, rng, skip_bad)):
         start = 0
         if len(rest):

@@ -3,7 +3,9 @@
     encoder  4 convolutions 4x4 stride 2, 32-64-128-256, ReLU; dense mu and logvar
     decoder  dense 1024; 4 transposed convolutions 5, 5, 6, 6 stride 2, 128-64-32-3; sigmoid
 
-4,348,547 parameters at z = 32. In shapes, B is the batch and Z the latent size.
+4,348,547 parameters at z = 32. V sees pixels, (64, 64, 3): of no other size do its convolutions
+end at 2x2, and its transposed ones at what they began with. In shapes, B is the batch and Z the
+latent size.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from keras import layers
 
 import config
 import runs
+from envs.batch import FRAME
 from vae.layers import Conv2D, Conv2DTranspose, Dense, EinsumDense, precision
 
 CLIP = 10.0  # standard deviations; what is seen in one frame of a hundred is so far from the mean
@@ -39,7 +42,7 @@ class ConvVAE(keras.Model):
         conv = {"strides": 2, "activation": "relu", "dtype": dtype}
         self.encoder = keras.Sequential(
             [
-                layers.Input((64, 64, 3)),
+                layers.Input(FRAME.shape),
                 Conv2D(32, 4, **conv),
                 Conv2D(64, 4, **conv),
                 Conv2D(128, 4, **conv),
@@ -66,7 +69,7 @@ class ConvVAE(keras.Model):
             name="decoder",
         )
         if standardize:
-            fixed = {"shape": (64, 64, 3), "trainable": False}
+            fixed = {"shape": FRAME.shape, "trainable": False}
             self.mean = self.add_weight(initializer="zeros", name="mean", **fixed)
             self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
         self.built = True

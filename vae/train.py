@@ -18,9 +18,10 @@ import numpy as np
 
 import config
 import runs
+from envs.batch import FRAME
 from record.episodes import list_episodes, split
 from runs import cli, workers
-from vae.data import batches, frame_count
+from vae.data import Episodes, batches, frame_count
 
 
 def make_steps(vae, optimizer, options: config.VAE):
@@ -43,7 +44,7 @@ def make_steps(vae, optimizer, options: config.VAE):
         weights = (options.kl_tolerance, options.recon_weight)
         return *vae_loss(vae.standard(x), vae.decoder(z), mu, logvar, *weights), raw_kl
 
-    signature = [tf.TensorSpec((None, 64, 64, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)]
+    signature = [tf.TensorSpec((None, *FRAME.shape), tf.uint8), tf.TensorSpec((2,), tf.int32)]
 
     @tf.function(input_signature=signature)
     def train_step(obs, seed):
@@ -135,7 +136,7 @@ def draw(vae, obs: np.ndarray, path: Path) -> None:
         file.write(picture)
 
 
-def begin(vae, train: list[tuple[Path, int]], sample: np.ndarray) -> None:
+def begin(vae, train: Episodes, sample: np.ndarray) -> None:
     """Start V from the data's mean colour or, standardised, from its principal components."""
     if not vae.standardize:
         vae.start_from_mean(sample / 255.0)
@@ -147,95 +148,153 @@ def begin(vae, train: list[tuple[Path, int]], sample: np.ndarray) -> None:
     standardize.start(vae, next(batches(train, count, np.random.default_rng(0), max_frames=each)))
 
 
-def main() -> None:
-    run, cfg = cli.parse("vae", __doc__)
-    options = cfg.vae
-    workers.alone("vae.train")
-    episodes = list_episodes(runs.folder(run) / "record", options.skip_bad)
-    parts = split([int(file.stem) for file, _ in episodes], options.holdout)
-    newest = slice(-options.exp_replay_size, None)
-    train, held = ([episodes[i] for i in part[newest]] for part in parts)
-    runs.tensorflow(options.threads)
-    import keras
+class Training:
+    """V, its optimiser, and how far they are; on opening it goes on from the last checkpoint.
 
-    from vae.adam import Adam
-    from vae.layers import precision
-    from vae.model import make_vae
+    Args:
+        folder: the stage's. train, held: episodes to learn from, and those held out.
 
-    folder = runs.claim(run, "vae", cfg)
-    runs.sweep(folder)
-    (folder / "epochs").mkdir(exist_ok=True)
-    keras.utils.set_random_seed(options.seed)
-    vae = make_vae(options)
-    optimizer = Adam(options.learning_rate)
-    optimizer.build(vae.trainable_variables)
-    variables = [*vae.variables, *optimizer.variables]
-    state = {"epoch": 0, "best": math.inf, "stale": 0, "scale": 1.0, "seconds": 0.0}
-    data = state["data"] = frame_count(train + held, 0)
-    checkpoint = folder / "checkpoint.npz"
-    sample = next(batches((held or train)[:8], 8, np.random.default_rng(0), max_frames=8))
-    if checkpoint.exists():
-        state |= runs.load_checkpoint(checkpoint, variables)
-    elif options.start_from:
-        runs.start_from(vae, options.start_from, "vae")
-    else:
-        begin(vae, train, sample)
-    if state["data"] != data:  # losses on others cannot be compared
-        state |= {"data": data, "best": math.inf}
-    total = frame_count(train, options.max_frames)
-    print(
-        f"vae: {total:,} frames of {len(train)} episodes an epoch, {len(held)} episodes held out, "
-        f"{vae.count_params():,} parameters, {precision(options.precision)}"
-        + (f"; goes on at epoch {state['epoch'] + 1}" if state["epoch"] else "")
-    )
-    metrics = runs.Metrics(folder, "epoch", start=state["epoch"] + 1)
-    train_step, validate_step = make_steps(vae, optimizer, options)
+    Attributes:
+        state: what the checkpoint says beside the variables: `epoch`, the last one done; `best`
+            loss on held-out frames; `stale`, epochs since; `scale` of the learning rate; `seconds`
+            of all epochs; `data`, how many frames there are.
+    """
 
-    while state["epoch"] < options.epochs:
-        if options.patience and state["stale"] >= options.patience:
-            print(f"stopped: no progress for {options.patience} epochs")
-            break
-        epoch, start = state["epoch"] + 1, time.monotonic()
-        rate = learning_rate(options, state["epoch"]) * state["scale"]
-        optimizer.learning_rate.assign(rate)
+    def __init__(self, folder: Path, options: config.VAE, train: Episodes, held: Episodes):
+        import keras
+
+        from vae.adam import Adam
+        from vae.model import make_vae
+
+        self.folder, self.options, self.train, self.held = folder, options, train, held
+        self.total = frame_count(train, options.max_frames)
+        keras.utils.set_random_seed(options.seed)
+        self.vae = make_vae(options)
+        self.optimizer = Adam(options.learning_rate)
+        self.optimizer.build(self.vae.trainable_variables)
+        self.variables = [*self.vae.variables, *self.optimizer.variables]
+        some = (held or train)[:8]
+        self.sample = next(batches(some, 8, np.random.default_rng(0), max_frames=8))
+        self.state = {"epoch": 0, "best": math.inf, "stale": 0, "scale": 1.0, "seconds": 0.0}
+        self.open(frame_count(train + held, 0))
+        self.metrics = runs.Metrics(folder, "epoch", start=self.state["epoch"] + 1)
+        self.train_step, self.validate_step = make_steps(self.vae, self.optimizer, options)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.npz"
+
+    def open(self, data: int) -> None:
+        """Go on from the checkpoint, or begin; `data` is how many frames there are now."""
+        if self.checkpoint.exists():
+            self.state |= runs.load_checkpoint(self.checkpoint, self.variables)
+        elif self.options.start_from:
+            runs.start_from(self.vae, self.options.start_from, "vae")
+        else:
+            begin(self.vae, self.train, self.sample)
+        if self.state.setdefault("data", data) != data:  # losses on others cannot be compared
+            self.state |= {"data": data, "best": math.inf, "stale": 0}
+
+    def stuck(self) -> bool:
+        """Whether V has made no progress for as long as --patience allows."""
+        return 0 < self.options.patience <= self.state["stale"]
+
+    def rate(self) -> float:
+        """The learning rate of the next epoch."""
+        return learning_rate(self.options, self.state["epoch"]) * self.state["scale"]
+
+    def learn(self) -> np.ndarray:
+        """Pass over the frames once; returns the mean (loss, recon, kl)."""
+        options, epoch = self.options, self.state["epoch"] + 1
+        self.optimizer.learning_rate.assign(self.rate())
         rng = np.random.default_rng([options.seed, epoch])
-        frames = batches(
-            train,
-            options.batch_size,
-            rng,
-            max_frames=options.max_frames,
-            skip_bad=options.skip_bad,
-        )
-        loss = train_epoch(train_step, frames, total, epoch, options.batch_size)
-        check = validate(validate_step, held or train[:1], options)
-        better = check[0] < state["best"] - 1e-4
+        how = {"max_frames": options.max_frames, "skip_bad": options.skip_bad}
+        frames = batches(self.train, options.batch_size, rng, **how)
+        return train_epoch(self.train_step, frames, self.total, epoch, options.batch_size)
+
+    def check(self) -> np.ndarray:
+        """Mean (loss, recon, kl, raw KL) on held-out frames."""
+        return validate(self.validate_step, self.held or self.train[:1], self.options)
+
+    def judge(self, loss: float) -> bool:
+        """Note a loss on held-out frames; returns whether it is the best, else halves the rate
+        when it is time."""
+        state, better = self.state, loss < self.state["best"] - 1e-4
         state["stale"] = 0 if better else state["stale"] + 1
-        state["best"] = min(state["best"], float(check[0]))
-        if options.plateau and state["stale"] and state["stale"] % options.plateau == 0:
+        state["best"] = min(state["best"], loss)
+        if self.options.plateau and state["stale"] and state["stale"] % self.options.plateau == 0:
             state["scale"] /= 2
-        if better:
-            runs.save_weights(vae, folder / "vae.weights.h5")
-        draw(vae, sample, folder / "epochs" / f"{epoch:04d}.png")
-        seconds = time.monotonic() - start
-        state |= {"epoch": epoch, "seconds": state["seconds"] + seconds}
+        return better
+
+    def write(self, loss: np.ndarray, check: np.ndarray, rate: float, seconds: float) -> None:
+        """End the epoch: its row of metrics, and the checkpoint."""
+        state = self.state
+        state |= {"epoch": state["epoch"] + 1, "seconds": state["seconds"] + seconds}
         names = ("loss", "recon", "kl")
         row = {n: round(float(v), 4) for n, v in zip(names, loss, strict=True)}
         row |= {f"val_{n}": round(float(v), 4) for n, v in zip(names, check[:3], strict=True)}
-        metrics.write(
-            epoch=epoch,
+        self.metrics.write(
+            epoch=state["epoch"],
             **row,
             raw_kl=round(float(check[3]), 4),
             learning_rate=rate,
             seconds=round(seconds, 1),
-            frames_per_second=round(total / seconds, 1),
+            hours=round(state["seconds"] / 3600, 4),
+            frames_per_second=round(self.total / seconds, 1),
         )
-        runs.save_checkpoint(checkpoint, variables, **state)
+        runs.save_checkpoint(self.checkpoint, self.variables, **state)
+
+    def epoch(self) -> None:
+        """Learn, look at held-out frames, and keep V if it is the best so far."""
+        start, rate, number = time.monotonic(), self.rate(), self.state["epoch"] + 1
+        loss = self.learn()
+        check = self.check()
+        better = self.judge(float(check[0]))
+        if better:
+            runs.save_weights(self.vae, self.folder / "vae.weights.h5")
+        draw(self.vae, self.sample, self.folder / "epochs" / f"{number:04d}.png")
+        seconds = time.monotonic() - start
+        self.write(loss, check, rate, seconds)
         print(
-            f"epoch {epoch}/{options.epochs}: loss {loss[0]:.2f} recon {loss[1]:.2f} "
+            f"epoch {number}/{self.options.epochs}: loss {loss[0]:.2f} recon {loss[1]:.2f} "
             f"kl {loss[2]:.2f} · held out: loss {check[0]:.2f} recon {check[1]:.2f} "
-            f"· {total / seconds:.0f} frames/s" + (" · best" if better else ""),
+            f"· {self.total / seconds:.0f} frames/s" + (" · best" if better else ""),
             flush=True,
         )
+
+
+def episodes_of(path: Path, options: config.VAE) -> tuple[Episodes, Episodes]:
+    """The recorded episodes that V learns from, and those held out: the newest, if so asked."""
+    episodes = list_episodes(path / "record", options.skip_bad)
+    parts = split([int(file.stem) for file, _ in episodes], options.holdout)
+    newest = slice(-options.exp_replay_size, None)
+    train, held = ([episodes[i] for i in part[newest]] for part in parts)
+    return train, held
+
+
+def main() -> None:
+    run, cfg = cli.parse("vae", __doc__)
+    options = cfg.vae
+    workers.alone("vae.train")
+    train, held = episodes_of(runs.folder(run), options)
+    runs.tensorflow(options.threads)
+    from vae.layers import precision
+
+    folder = runs.claim(run, "vae", cfg)
+    runs.sweep(folder)
+    (folder / "epochs").mkdir(exist_ok=True)
+    training = Training(folder, options, train, held)
+    done = training.state["epoch"]
+    print(
+        f"vae: {training.total:,} frames of {len(train)} episodes an epoch, {len(held)} episodes "
+        f"held out, {training.vae.count_params():,} parameters, {precision(options.precision)}"
+        + (f"; goes on at epoch {done + 1}" if done else "")
+    )
+    while training.state["epoch"] < options.epochs:
+        if training.stuck():
+            print(f"stopped: no progress for {options.patience} epochs")
+            break
+        training.epoch()
     print(f"done: {folder / 'vae.weights.h5'}")
 
 
