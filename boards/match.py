@@ -20,6 +20,7 @@ def match(
     openings: int,
     rng: np.random.Generator,
     show: bool = False,
+    lengths: np.ndarray | None = None,
 ) -> np.ndarray:
     """Play an even number of games side by side.
 
@@ -28,6 +29,7 @@ def match(
 
     Args:
         show: print the boards of the first game, a as X.
+        lengths: int (games,), to which the moves of each game are added.
 
     Returns:
         1 where a has won, -1 where b has, 0 for a draw: int (games,).
@@ -44,6 +46,8 @@ def match(
                 continue
             boards[at], reward, over = rules.play(boards[at], player.choose(boards[at]))
             result[at] = np.where(turn_of_a[at], reward, -reward)
+            if lengths is not None:
+                lengths[at] += 1
             alive[at] = ~over
             if show and at[0] == 0:
                 print(rules.text(-boards[0] if turn_of_a[0] else boards[0]) + "\n")
