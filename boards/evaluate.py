@@ -44,8 +44,8 @@ def play(run: Network, words: argparse.Namespace) -> tuple[Planner, dict[str, di
     for name, other in zip(list(players)[1:], others, strict=True):
         rng = np.random.default_rng(words.seed)  # the same openings for all
         lengths = np.zeros(words.games, int)
-        match_ = boards.load(game), player, other, words.games, words.openings, rng
-        result = match(*match_, lengths=lengths)
+        sides = player, other, words.games, words.openings, rng
+        result = match(boards.load(game), *sides, lengths=lengths)
         print(f"{run.name} against {name}, {game}: {clash.summary(result)}", flush=True)
         ends = dict(zip(("wins", "draws", "losses"), counts(result), strict=True))
         rows[name] = summary((result + 1) / 2, lengths, DECIMALS) | ends
@@ -68,7 +68,7 @@ def score(run: Network, words: argparse.Namespace) -> None:
     """Play against all opponents, print the table and write result.json."""
     clock, parts = Clock(), changed(run, words)
     player, rows = play(run, words)
-    result = made_by("boards", run.game, words.against[-1], [words.seed] * 2, ())
+    result = made_by("boards", run.game, "rules", [words.seed] * 2, ())
     result |= rows[words.against[-1]] | {
         "opponents": rows,
         "openings": words.openings,

@@ -88,6 +88,11 @@ ALPHAZERO = System(
             alphazero.Planner,
             "train_alphazero.py",
             opens={
+                "record": tuple(
+                    field.name
+                    for field in dataclasses.fields(worldmodels.Record)
+                    if field.name != "view"
+                ),
                 "vae": ("epochs", "max_frames", "exp_replay_size", "threads", "seed"),
                 "rnn": ("steps", "follow", "threads", "seed"),
             },

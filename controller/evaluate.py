@@ -55,10 +55,10 @@ def play(
     return Outcome(*jobs.play(path, cfg, games, steps, many, seeds), time.process_time() - start)
 
 
-def play_simple(game: str, name: str, seeds: np.ndarray) -> Outcome:
+def play_simple(cfg: config.Config, name: str, seeds: np.ndarray) -> Outcome:
     """Play one episode a seed of a baseline, whose scores do not depend on who draws."""
     start = time.process_time()
-    rows = play_baseline(game, name, envs.load(game).engines[0], seeds)
+    rows = play_baseline(cfg, name, envs.load(cfg.game).engines[0], seeds)
     scores, lengths = np.array([(row.total, row.length) for row in rows]).T
     return Outcome(scores, lengths, time.process_time() - start)
 
@@ -112,7 +112,7 @@ def score(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> Non
     outcome = play_all(pool, task, seeds, parts, path.name)
     rows, cpu = {path.name: summary(outcome.scores, outcome.lengths)}, outcome.seconds
     for name in game.baselines if args.baselines else ():
-        task = functools.partial(play_simple, cfg.game, name)
+        task = functools.partial(play_simple, cfg, name)
         simple = play_all(pool, task, seeds, pool.workers, name)
         rows[name], cpu = summary(simple.scores, simple.lengths), cpu + simple.seconds
     engine = "dream" if args.dream else args.engine
@@ -135,7 +135,7 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
     params = np.zeros(agent.num_params) if args.play else load_controller(path)
     if args.dream:
         dream = load_dream(path, cfg, temperature=args.temperature, max_steps=args.steps)
-    show.watch(path, show.Driver(agent, params, dream), args)
+    show.watch(path, show.Driver(cfg, agent, params, dream), args)
 
 
 def add_common(parser: argparse.ArgumentParser, episodes: str) -> None:
@@ -191,7 +191,7 @@ def opened(args: argparse.Namespace) -> tuple[Path, config.Config]:
     args.engine = args.engine or game.official
     args.temperature = args.temperature or cfg.controller.temperature
     args.steps = args.steps or game.max_steps
-    game.check(args.engine)
+    game.check(args.engine, cfg.record.view)
     return path, cfg
 
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import config
-import envs
 import runs
 from envs.batch import Batch
-from record.driver import Notes, play
+from record.driver import Notes, make_games, play
 
 if TYPE_CHECKING:
     from controller.agent import Agent
@@ -36,7 +35,7 @@ def team(path: Path, cfg: config.Config, engine: str, games: int):
     runs.tensorflow(1)
     from controller.agent import load_agent
 
-    return load_agent(path, cfg), envs.load(cfg.game).make(games, engine)
+    return load_agent(path, cfg), make_games(cfg, games, engine)
 
 
 Look = Callable[[np.ndarray, np.ndarray, np.ndarray], None]

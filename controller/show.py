@@ -17,13 +17,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
+import config
 import envs
 from controller.agent import Agent, Controller, valid_of
 from controller.rollout import Pilot
 from envs.batch import Batch
 from envs.spec import Spec
 from record import driver
-from record.driver import Notes, Turn, play
+from record.driver import Notes, Turn, make_games, play
 from rnn.dream import Dream
 from rnn.dream_games import DreamGames
 from runs.video import Closed, Video, Window, big, write_on
@@ -143,13 +144,15 @@ class Sleeper:
 class Driver:
     """V, M and C with params (P,), in the game and in the dream."""
 
-    def __init__(self, agent: Agent, params: np.ndarray, dream: Dream | None = None):
-        self.agent, self.params, self.dream = agent, params, dream
-        self.game = envs.load(agent.controller.game)
+    def __init__(
+        self, cfg: config.Config, agent: Agent, params: np.ndarray, dream: Dream | None = None
+    ):
+        self.cfg, self.agent, self.params, self.dream = cfg, agent, params, dream
+        self.game = envs.load(cfg.game)
         self.longest = dream.max_steps if dream else 0
 
     def awake(self) -> Scene:
-        games = self.game.make(1, self.game.official)
+        games = make_games(self.cfg, 1, self.game.official)
         paint = functools.partial(paint_game, games, self.agent.vae.decode)
         return Scene(games, Pilot(self.agent, self.params[None], 1), paint)
 

@@ -52,7 +52,7 @@ def summary_of(episodes: list[driver.Played]) -> dict:
 def play_random(cfg: config.Config, engine: str, seeds: Sequence[int]) -> dict:
     """The summary of random play, one episode a seed."""
     steps = cfg.planner.max_steps
-    return summary_of(driver.play_baseline(cfg.game, "random", engine, seeds, steps))
+    return summary_of(driver.play_baseline(cfg, "random", engine, seeds, steps))
 
 
 def with_search(agent: Agent, simulations: int) -> Agent:
@@ -102,11 +102,11 @@ def play_planned(
     """
     agent = with_search(agent, simulations)
     count, steps = min(agent.options.games, len(seeds)), agent.options.max_steps
-    games, inner = envs.load(cfg.game).make(count, engine, steps), None
+    games, inner = driver.make_games(cfg, count, engine, steps), None
     if simulator:
         from planner.simulator import Simulator
 
-        inner = envs.load(cfg.game).make(count, engine, steps)
+        inner = driver.make_games(cfg, count, engine, steps)
         simulated = Simulator(inner, agent, agent.options.gamma)
         agent = dataclasses.replace(agent, model=simulated)
     what = f"{simulations} simulations in the {'game' if simulator else 'model'}"

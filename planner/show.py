@@ -17,7 +17,7 @@ from envs.batch import Batch
 from planner.agent import Agent
 from planner.mcts import Tree
 from planner.play import Player, Sleeper
-from record.driver import Turn, play
+from record.driver import Turn, make_games, play
 from rnn.dream import Dream
 from rnn.dream_games import DreamGames
 from rnn.pictures import grid
@@ -71,7 +71,7 @@ def show_tree(
     Raises:
         RunError: the episode has no such move.
     """
-    games, player = make_games(cfg, agent, engine), Player(agent, 1)
+    games, player = make_games(cfg, 1, engine, agent.options.max_steps), Player(agent, 1)
     frames: list[np.ndarray] = []
     totals: list[float] = []
 
@@ -94,11 +94,6 @@ def show_tree(
     with runs.replacing(path / "tree.png") as file:
         file.write(imageio.imwrite("<bytes>", picture, extension=".png"))
     print(f"written {path / 'tree.png'}: the frame, and what M imagines along the plan")
-
-
-def make_games(cfg: config.Config, agent: Agent, engine: str) -> Batch:
-    """One game, as long as the run plays it."""
-    return envs.load(cfg.game).make(1, engine, agent.options.max_steps)
 
 
 def paint_plan(games: Batch, player: Player, turn: Turn) -> np.ndarray:
@@ -132,7 +127,8 @@ class Planners:
         self.game, self.longest = envs.load(cfg.game), dream.max_steps if dream else 0
 
     def awake(self) -> Scene:
-        games, player = make_games(self.cfg, self.agent, self.engine), Player(self.agent, 1)
+        steps = self.agent.options.max_steps
+        games, player = make_games(self.cfg, 1, self.engine, steps), Player(self.agent, 1)
         paint = functools.partial(paint_plan, games, player)
         if self.by_hand:
             paint = functools.partial(paint_game, games, self.agent.decode)

@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+import config
 import envs
 from envs.batch import Batch
 from envs.policies import Policy
@@ -197,16 +198,27 @@ class Single:
         return self.policy(games)[None], {}
 
 
+def make_games(
+    cfg: config.Config, n: int, engine: str | None = None, max_steps: int | None = None
+) -> Batch:
+    """Make n of the games of a run, seen as it sees them.
+
+    Raises:
+        RunError: there is no such engine, or a package is missing.
+    """
+    return envs.load(cfg.game).make(n, engine, max_steps, view=cfg.record.view)
+
+
 @functools.cache
-def one_game(game: str, engine: str, max_steps: int | None) -> Batch:
+def one_game(cfg: config.Config, engine: str, max_steps: int | None) -> Batch:
     """This worker's game for baselines, made once."""
-    return envs.load(game).make(1, engine, max_steps)
+    return make_games(cfg, 1, engine, max_steps)
 
 
 def play_baseline(
-    game: str, name: str, engine: str, seeds: Sequence[int], max_steps: int | None = None
+    cfg: config.Config, name: str, engine: str, seeds: Sequence[int], max_steps: int | None = None
 ) -> list[Played]:
-    """Play a game's baseline of some name, which has learned nothing: an episode a seed."""
-    make = envs.load(game).baselines[name]
+    """Play a baseline of a run's game, which has learned nothing: an episode a seed."""
+    make = envs.load(cfg.game).baselines[name]
     agent = Single(lambda seed: make(np.random.default_rng([seed, 3])))
-    return list(play(one_game(game, engine, max_steps), agent, seeds))
+    return list(play(one_game(cfg, engine, max_steps), agent, seeds))

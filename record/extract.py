@@ -29,9 +29,9 @@ TRAINED = ("random-network", "controller")  # policies that are V, M and C
 
 
 @functools.cache
-def make_games(game: str, engine: str) -> Batch:
+def one_game(game: str, engine: str, view: str) -> Batch:
     """This worker's game, made once."""
-    return envs.load(game).make(1, engine)
+    return envs.load(game).make(1, engine, view=view)
 
 
 @functools.cache
@@ -87,7 +87,7 @@ def record_one(
     folder: Path, game: str, options: config.Record, seed: int
 ) -> tuple[int, int, float, int]:
     """Record one episode to disk; returns its seed, steps, return and bytes."""
-    games = make_games(game, options.engine)
+    games = one_game(game, options.engine, options.view)
     policy, leader = make_policy(game, options, seed), None
     if options.lead_in:
         rng = np.random.default_rng([seed, 2])
@@ -109,7 +109,7 @@ def check(game: str, options: config.Record) -> None:
     has = (*spec.policies, *TRAINED)
     if options.policy not in has:
         raise runs.RunError(f"{game} has no policy {options.policy}; choose from {', '.join(has)}")
-    spec.check(options.engine)
+    spec.check(options.engine, options.view)
     if options.policy == "controller" or options.lead_in:
         if not options.source:
             raise runs.RunError(

@@ -92,7 +92,7 @@ def test_a_board_run_is_evaluated(trained, monkeypatch, capsys):
     monkeypatch.chdir(trained)
     words = ("log/toy", "--n-simulations", "9", "--episodes", "6")
     run_main(monkeypatch, evaluate, *words, "--against", "random", "--against", "mcts:3")
-    result = json.loads((trained / "log/toy/result-simulations-9-random-mcts-3.json").read_text())
+    result = json.loads((trained / "log/toy/result-random-mcts-3-simulations-9.json").read_text())
     rows = result["opponents"]
     assert list(rows) == ["random", "mcts:3"] and result["scores"] == rows["mcts:3"]["scores"]
     for row in rows.values():
@@ -100,10 +100,10 @@ def test_a_board_run_is_evaluated(trained, monkeypatch, capsys):
         assert row["mean"] == pytest.approx((row["wins"] + row["draws"] / 2) / 6, abs=1e-3)
         assert all(5 <= moves <= 9 for moves in row["lengths"])
     shown = capsys.readouterr().out
-    assert "against mcts:3" in shown and "won" in shown and result["system"] == "boards"
+    assert "against mcts:3" in shown and " wins, " in shown and result["system"] == "boards"
     run_main(monkeypatch, evaluate, "log/toy", "--play", typed="quit")
     assert "stopped" in capsys.readouterr().out
-    with pytest.raises(runs.RunError, match="no player me"):
+    with pytest.raises(runs.RunError, match="no run at log.me"):
         run_main(monkeypatch, evaluate, "log/toy", "--against", "me")
     with pytest.raises(SystemExit):
         run_main(monkeypatch, evaluate, "log/toy", "--dream")

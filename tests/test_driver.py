@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import config
 import envs
 from record.driver import Single, play, play_baseline
 
@@ -105,8 +106,9 @@ def test_what_was_wished_for_beyond_the_bounds_is_not_what_was_played():
 
 
 def test_baselines_are_played_from_their_seeds():
-    rows = play_baseline("catch", "random", "exact", np.array([3, 4]))
-    again = play_baseline("catch", "random", "exact", [4])
+    cfg = config.preset("catch", "toy")
+    rows = play_baseline(cfg, "random", "exact", np.array([3, 4]))
+    again = play_baseline(cfg, "random", "exact", [4])
     assert [row.seed for row in rows] == [3, 4] and rows[1].total == again[0].total
-    (short,) = play_baseline("catch", "random", "exact", [4], max_steps=5)
+    (short,) = play_baseline(cfg, "random", "exact", [4], max_steps=5)
     assert short.length == 5 and again[0].length == 44
