@@ -32,32 +32,27 @@ def options_of(system: config.System) -> cli.OptionParser:
     return parser
 
 
-def parse(words: list[str]) -> str:
+def run_of(words: list[str]) -> str:
     """Find the run that a command line names, whichever options stand before it.
 
     Without a run, --help explains the options of all systems.
     """
-    systems = config.SYSTEMS.values()
-    parser = cli.OptionParser(
-        parents=[options_of(system) for system in systems],
-        conflict_handler="resolve",
-        add_help=False,
-    )
+    options = {name: options_of(system) for name, system in config.SYSTEMS.items()}
+    told = "\n".join(f"a run of {name}, {o.format_help()}" for name, o in options.items())
+    more = {"usage": "%(prog)s run [--option value ...]", "conflict_handler": "resolve"}
+    parser = cli.OptionParser(__doc__, parents=options.values(), epilog=told, **more)
     parser.add_argument("run", nargs="?")
     asks = {"-h", "--help"} & set(words)
     run = parser.parse_known_args([word for word in words if word not in asks])[0].run
-    if run is None and asks:
-        print(__doc__)
-        for system in systems:
-            print(f"a run of {system.name}:\n{options_of(system).format_help()}")
-        sys.exit()
     if run is None:
-        parser.error("name a run, such as log/carracing or pretrained/carracing")
+        parser = cli.OptionParser(__doc__, epilog=told, usage=more["usage"])
+        parser.add_argument("run", help="a run's folder, such as log/carracing")
+        parser.parse_args(["--help"] if asks else [])
     return run
 
 
 def main() -> None:
-    _, cfg = runs.find(parse(sys.argv[1:]))
+    _, cfg = runs.find(run_of(sys.argv[1:]))
     importlib.import_module(config.SYSTEMS[cfg.system].evaluator).main()
 
 
