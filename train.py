@@ -106,7 +106,7 @@ def main() -> None:
         return
     if not cfg.controller.models:
         check_models(runs.folder(run), cfg)
-    envs.load(cfg.game).check(cfg.controller.engine)
+    envs.load(cfg.game).check(cfg.controller.engine, cfg.record.view)
     if cfg.controller.replay_tracks and not cfg.controller.common_seeds:
         raise runs.RunError("--replay-tracks needs --common-seeds: tracks that all candidates play")
     workers.launch(cfg.controller.workers)

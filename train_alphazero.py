@@ -33,6 +33,7 @@ from planner import options_file
 from planner.agent import load_agent
 from planner.play import play
 from planner.plot import plot_progress
+from record.driver import make_games
 from record.episodes import episode_length, list_episodes, save_episode, split
 from record.extract import record_one
 from rnn.train import check_options, check_picture
@@ -168,9 +169,8 @@ def play_iteration(path: Path, cfg: config.Config, state: dict, metrics: runs.Me
     done = sum(episode_length(path / "record" / f"{s}.npz") for s in kept)
     quota = options.n_frames - done if options.n_frames else math.inf
     left = options.max_frames - frames_of(path)[0]
-    games = envs.load(cfg.game).make(
-        min(options.games, max(1, len(todo))), options.engine, options.max_steps
-    )
+    count = min(options.games, max(1, len(todo)))
+    games = make_games(cfg, count, options.engine, options.max_steps)
     progress = runs.Progress(len(seeds), "episodes", done=len(kept))
     rows = []
     chance = (options.seed, iteration)
@@ -226,7 +226,7 @@ def check(path: Path, cfg: config.Config) -> None:
         raise runs.RunError(
             f"{cfg.game} is not a game for a search: it needs a few actions, all always valid"
         )
-    game.check(options.engine)
+    game.check(options.engine, cfg.record.view)
     if not options.n_simulations and not options.timeout:
         raise runs.RunError("a search needs --n-simulations or --timeout")
     heads = ("reward_head", "done_head", "planning_heads")

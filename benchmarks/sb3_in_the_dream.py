@@ -19,28 +19,46 @@ import numpy as np
 import config
 import envs
 import runs
+from record.driver import make_games, play
 from runs import cli, workers
 
+GAMES = 16  # played side by side
 
-def play(model, path, cfg: config.Config, seeds: np.ndarray) -> np.ndarray:
-    """Returns of the genuine game, one a seed: V and M watch, the model acts on z and h."""
+
+class Player:
+    """V and M watch n games, another library's model acts on z and h: an agent of the driver."""
+
+    def __init__(self, model, vae, rnn, n: int):
+        self.model, self.vae, self.rnn = model, vae, rnn
+        self.h, self.c = np.zeros((2, n, rnn.hidden_size), np.float32)
+
+    def begin(self, slot: int, number: int, seed: int) -> None:
+        self.h[slot] = self.c[slot] = 0
+
+    def act(self, games, at: np.ndarray) -> tuple[np.ndarray, dict]:
+        from vae.model import pixels
+
+        z, _ = self.vae.encode(pixels(games.obs[at]))
+        vectors, _ = self.model.predict(np.concatenate([z, self.h[at]], 1), deterministic=True)
+        self.h[at], self.c[at] = self.rnn.step(z, vectors, (self.h[at], self.c[at]))
+        return vectors, {}
+
+
+def score(model, path, cfg: config.Config, seeds: np.ndarray) -> np.ndarray:
+    """Returns of the genuine game, one a seed."""
     from rnn.model import load_rnn
-    from vae.model import load_vae, pixels
+    from vae.model import load_vae
 
     game = envs.load(cfg.game)
-    games = game.make(len(seeds), game.official)
+    games = make_games(cfg, min(GAMES, len(seeds)), game.official)
     vae = load_vae(path, cfg.vae, "float32")
     rnn = load_rnn(path, cfg.vae.z_size, game.action_size, cfg.rnn)
-    games.reset(seed=seeds.tolist())
-    state = rnn.zero_state(len(seeds))
-    total = np.zeros(len(seeds))
-    while not games.over.all():
-        z, _ = vae.encode(pixels(games.obs))
-        action, _ = model.predict(np.concatenate([z, state[0]], 1), deterministic=True)
-        total += games.step(action)[1]
-        state = rnn.step(z, action, state)
+    progress, totals = runs.Progress(len(seeds), "episodes"), np.zeros(len(seeds))
+    for played in play(games, Player(model, vae, rnn, games.num_envs), seeds):
+        totals[played.number] = played.total
+        progress.add(1)
     games.close()
-    return total
+    return totals
 
 
 def main() -> None:
@@ -79,12 +97,7 @@ def main() -> None:
     dreams = make_vec_env(ID, args.dreams, seed=args.seed, env_kwargs=options)
     model = PPO("MlpPolicy", dreams, n_steps=512, batch_size=512, seed=args.seed, verbose=1)
     model.learn(args.steps)
-    scores = []
-    for first in range(0, args.episodes, 16):
-        seeds = config.TEST_SEEDS + np.arange(first, min(first + 16, args.episodes))
-        scores.append(play(model, path, cfg, seeds))
-        print(f"  {first + len(seeds)}/{args.episodes} episodes", flush=True)
-    scores = np.concatenate(scores)
+    scores = score(model, path, cfg, config.TEST_SEEDS + np.arange(args.episodes))
     print(
         f"PPO, {args.steps:,} steps in the dream of {path}: {scores.mean():.1f} ± "
         f"{scores.std():.1f} over {len(scores)} episodes of {cfg.game}, engine {game.official}"

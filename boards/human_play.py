@@ -60,6 +60,20 @@ def play_game(rules: ModuleType, player: Planner, human: bool) -> int | None:
         human = not human
 
 
+def play_games(rules: ModuleType, player: Planner, games: int, second: bool = False) -> None:
+    """Play some games, the sides changed after each, and print how they end.
+
+    Args:
+        second: the agent begins the first.
+    """
+    for game in range(games):
+        outcome = play_game(rules, player, second == bool(game % 2))
+        if outcome is None:
+            print("\nstopped")
+            return
+        print({1: "you win", -1: "the agent wins", 0: "a draw"}[outcome])
+
+
 def main() -> None:
     parser = cli.OptionParser(__doc__)
     parser.add_argument("run", help="a run's folder, or one of its networks")
@@ -69,13 +83,8 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, help="seconds a move (as trained)")
     words = parser.parse_args()
     run = find(words.run)
-    player, rules = load_player(run, **changes_of(words)), boards.load(run.game)
-    for game in range(words.games):
-        outcome = play_game(rules, player, words.second == bool(game % 2))
-        if outcome is None:
-            print("\nstopped")
-            return
-        print({1: "you win", -1: "the agent wins", 0: "a draw"}[outcome])
+    player = load_player(run, **changes_of(words))
+    play_games(boards.load(run.game), player, words.games, words.second)
 
 
 if __name__ == "__main__":

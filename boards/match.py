@@ -20,6 +20,7 @@ def match(
     openings: int,
     rng: np.random.Generator,
     show: bool = False,
+    lengths: np.ndarray | None = None,
 ) -> np.ndarray:
     """Play an even number of games side by side.
 
@@ -28,13 +29,15 @@ def match(
 
     Args:
         show: print the boards of the first game, a as X.
+        lengths: int (games,), to be filled with the moves of each game, drawn ones included.
 
     Returns:
         1 where a has won, -1 where b has, 0 for a draw: int (games,).
     """
     boards = np.repeat(opened(rules, games // 2, openings, rng), 2, 0)
     result, alive = np.zeros(games, int), np.ones(games, bool)
-    turn_of_a = np.arange(games) % 2 == 0
+    lengths = np.zeros(games, int) if lengths is None else lengths
+    lengths[:], turn_of_a = openings, np.arange(games) % 2 == 0
     progress = runs.Progress(games, "games")
     while alive.any():
         before = alive.sum()
@@ -44,6 +47,7 @@ def match(
                 continue
             boards[at], reward, over = rules.play(boards[at], player.choose(boards[at]))
             result[at] = np.where(turn_of_a[at], reward, -reward)
+            lengths[at] += 1
             alive[at] = ~over
             if show and at[0] == 0:
                 print(rules.text(-boards[0] if turn_of_a[0] else boards[0]) + "\n")

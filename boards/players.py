@@ -13,8 +13,9 @@ import runs
 from boards import load
 from boards.networks import Network
 from config import Boards
-from planner.gumbel import gumbel_search
-from planner.mcts import Root, SearchError, Settings, Step, search
+from planner.gumbel import drawn as drawn_by
+from planner.gumbel import plan
+from planner.mcts import Root, Settings, Step
 
 PLAIN_SIMULATIONS, PLAIN_C = 500, 1.25  # of a plain search; see docs/boards.md
 BOUNDS = (-1.0, 1.0)  # lost, won; on a scale of each node's own, all that were tried may be lost
@@ -52,8 +53,8 @@ class BoardModel:
 
 def draw(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One column of each row (B, A), with chances in proportion to `weights`."""
-    with np.errstate(divide="ignore"):  # the largest of logits with Gumbel noise is a draw
-        return (np.log(weights) + rng.gumbel(size=weights.shape)).argmax(1)
+    with np.errstate(divide="ignore"):
+        return drawn_by(np.log(weights), rng)
 
 
 class Planner:
@@ -86,21 +87,15 @@ class Planner:
             RunError: the network is broken.
         """
         root = self.model.root(boards)
-        try:
-            if self.settings.root == "gumbel":
-                gumbel = np.zeros(root.logits.shape) if not drawn else rng.gumbel(
-                    size=root.logits.shape
-                )  # fmt: skip
-                tree = gumbel_search(self.model, root, self.settings, gumbel)
-                return tree.action(), tree.policy()
-            if noise is not None:
-                alpha = np.full(root.logits.shape[1], noise[0])
-                noise = rng.dirichlet(alpha, len(boards)), noise[1]
-            tree = search(self.model, root, self.settings, noise)
-        except SearchError as error:
-            raise runs.RunError(str(error)) from None
+        gumbel, is_gumbel = None, self.settings.root == "gumbel"
+        if drawn and is_gumbel:
+            gumbel = rng.gumbel(size=root.logits.shape)
+        if noise is not None and not is_gumbel:
+            alpha = np.full(root.logits.shape[1], noise[0])
+            noise = rng.dirichlet(alpha, len(boards)), noise[1]
+        tree = plan(self.model, root, self.settings, gumbel, noise)
         policy = tree.policy()
-        return draw(policy, rng) if drawn else policy.argmax(1), policy
+        return draw(policy, rng) if drawn and not is_gumbel else tree.action(), policy
 
 
 class Rollouts:

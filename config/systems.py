@@ -46,7 +46,8 @@ class System:
         presets: named sizes of each of its games, as what they change; `full` is what the others
             are changes of.
         generic: the same for any Gymnasium game; none: it plays its own games alone.
-        evaluator: the module whose `main` is evaluate.py's for its runs.
+        evaluator: the module whose `main` is evaluate.py's for its runs, and whose `add_options`
+            says which options that has.
         in_root: its files are in the run's folder itself, not in one of the stage's.
     """
 
@@ -76,7 +77,7 @@ WORLDMODELS = System(
     trainer="controller",
     presets=worldmodels_presets.PRESETS,
     generic=worldmodels_presets.GENERIC,
-    evaluator="evaluate",
+    evaluator="controller.evaluate",
 )
 ALPHAZERO = System(
     name="alphazero",
@@ -87,6 +88,11 @@ ALPHAZERO = System(
             alphazero.Planner,
             "train_alphazero.py",
             opens={
+                "record": tuple(
+                    field.name
+                    for field in dataclasses.fields(worldmodels.Record)
+                    if field.name != "view"
+                ),
                 "vae": ("epochs", "max_frames", "exp_replay_size", "threads", "seed"),
                 "rnn": ("steps", "follow", "threads", "seed"),
             },

@@ -51,6 +51,12 @@ class Record:
         "if they are discrete",
     )
     engine: str = opt("fast", "who plays the game", choices=ENGINES)
+    view: str = opt(
+        "pixels",
+        "what is seen, here and in all later stages: the game's picture; of Gymnasium's games the "
+        "observation, if it is a picture, or else what it renders (observation, render: that)",
+        choices=("pixels", "observation", "render"),
+    )
     max_steps: int = opt(1000, "longest episode", low=1)
     workers: int = opt(0, "worker processes to start when alone (0: one a core)", free=True)
     seed: int = opt(0, "episode i plays the track of seed + i")

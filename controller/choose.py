@@ -1,12 +1,12 @@
 """Judge a run's generations again, on fresh tracks, and keep the best of them as its controller.
 
-    python -m controller.choose log/drive                       the five that scored best
-    python -m controller.choose log/drive --generations 20 30 --keep    these, to compare only
+    python -m controller.choose log/drive                                 the five that scored best
+    python -m controller.choose log/drive --generations 20 30 --dry-run   these, to compare only
 
 Evolution keeps the distribution's mean that scored best in an evaluation; the best of ten such
 scores is partly luck. Here the means play more tracks, which nothing was chosen on before and
 `evaluate.py` never plays, in the world that C evolved in. Writes choice.json to the run's folder
-and, without --keep, its controller.npz. What was judged already is not played again.
+and, without --dry-run, its controller.npz. What was judged already is not played again.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import runs
 from controller.jobs import play_all
 from controller.logs import history_files
 from controller.model import load_controller, save_controller
-from controller.scores import interval
 from runs import cli, workers
+from runs.scores import interval
 
 
 def evaluated(path: Path) -> dict[int, tuple[float, np.ndarray]]:
@@ -99,7 +99,7 @@ def choose(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> No
             f"{low:12.1f} .. {high:5.1f}{row['min']:8.1f}",
             flush=True,
         )
-    if args.keep:
+    if args.dry_run:
         return
     best = max(generations, key=lambda g: rows[str(g)]["mean"])
     score = rows[str(best)]["mean"]
@@ -108,14 +108,13 @@ def choose(pool, path: Path, cfg: config.Config, args: argparse.Namespace) -> No
 
 
 def main() -> None:
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
+    parser = cli.OptionParser(__doc__)
     add = parser.add_argument
     add("run", help="a run's folder, such as log/drive")
     add("--best", type=int, default=5, help="how many of the best to judge (default: 5)")
     add("--generations", type=int, nargs="+", default=[], help="judge these instead")
     add("--episodes", type=int, default=256, help="tracks of each (default: 256)")
-    add("--keep", action="store_true", help="keep the controller as it is")
+    add("--dry-run", action="store_true", help="leave the run's controller as it is")
     add("--workers", type=int, default=0, help="worker processes (default: one a core)")
     args = parser.parse_args()
     if min(args.best, args.episodes) < 1:

@@ -1,6 +1,6 @@
-"""Rollouts: a batch of games played by the agent, always full while there is work.
+"""Rollouts: a batch of games, or of dreams, played by V, M and C.
 
-A job is (parameters of C, seed of the track). Games that end are reset for the next job at once.
+A job is (parameters of C, seed of the track).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import config
-import envs
 import runs
+from envs.batch import Batch
+from record.driver import Notes, make_games, play
 
 if TYPE_CHECKING:
     from controller.agent import Agent
@@ -34,62 +35,59 @@ def team(path: Path, cfg: config.Config, engine: str, games: int):
     runs.tensorflow(1)
     from controller.agent import load_agent
 
-    return load_agent(path, cfg), envs.load(cfg.game).make(games, engine)
+    return load_agent(path, cfg), make_games(cfg, games, engine)
 
 
 Look = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 
 
-def rollout(
-    agent: Agent, games, params: np.ndarray, seeds: np.ndarray, look: Look | None = None
-) -> Rollouts:
-    """Play job j with controller params[j] on track seeds[j].
+class Pilot:
+    """V, M and C as an agent of the driver, for n games: episode j is played with params[j].
 
-    An episode's noise comes from its seed alone, so its outcome does not depend on which games
-    are played beside it (but for the rounding of differently batched sums).
+    An episode's noise comes from its seed alone.
 
     Args:
-        games: a batch of games (envs/batch.py).
-        params: (jobs, P). seeds: (jobs,).
+        params: of C, (episodes, P).
         look: called at every step with z, h and c as C sees them, a row a game.
     """
-    jobs, n = len(seeds), len(games.obs)
-    out = Rollouts(np.zeros(jobs), np.zeros(jobs, int))
-    job = np.full(n, -1)
-    h = np.zeros((n, agent.hidden_size), np.float32)
-    c = np.zeros_like(h)
-    noise = np.zeros((n, agent.noise_size), np.float32)
-    rngs: list[np.random.Generator | None] = [None] * n
-    weights = np.zeros((n, agent.num_params), np.float32)
-    actions = np.zeros((n, agent.controller.action_size), np.float32)
-    valid = np.zeros((n, 0), bool) if games.mask is None else games.mask
-    following = 0
 
-    while True:
-        for i in np.flatnonzero(job < 0):
-            if following == jobs:
-                break
-            job[i], following = following, following + 1
-            games.start(i, seeds[job[i]])
-            h[i] = c[i] = 0
-            rngs[i] = np.random.default_rng([seeds[job[i]], 2])
-            weights[i] = params[job[i]]
-        alive = job >= 0
-        if not alive.any():
-            return out
-        for i in np.flatnonzero(alive):
-            noise[i] = rngs[i].standard_normal(agent.noise_size, np.float32)
-        rows = padded(np.flatnonzero(alive), n)
-        given = (games.obs, h, c, weights, noise, valid)
-        act, *after, z = (x.numpy() for x in agent.act(*(x[rows] for x in given)))
-        if look:
-            look(*(x[: alive.sum()] for x in (z, h[rows], c[rows])))
-        h[rows], c[rows] = after
-        actions[rows] = act
-        _, reward, terminated, truncated, _ = games.step(games.game.to_actions(actions))
-        np.add.at(out.returns, job[alive], reward[alive].astype(np.float64))
-        np.add.at(out.lengths, job[alive], 1)
-        job[alive & (terminated | truncated)] = -1
+    def __init__(self, agent: Agent, params: np.ndarray, n: int, look: Look | None = None):
+        self.agent, self.params, self.n, self.look = agent, params, n, look
+        self.h = np.zeros((n, agent.hidden_size), np.float32)
+        self.c = np.zeros_like(self.h)
+        self.noise = np.zeros((n, agent.noise_size), np.float32)
+        self.rngs: list[np.random.Generator | None] = [None] * n
+        self.weights = np.zeros((n, agent.num_params), np.float32)
+        self.actions = np.zeros((n, agent.controller.action_size), np.float32)
+
+    def begin(self, slot: int, number: int, seed: int) -> None:
+        self.h[slot] = self.c[slot] = 0
+        self.rngs[slot] = np.random.default_rng([seed, 2])
+        self.weights[slot] = self.params[number]
+
+    def act(self, games: Batch, at: np.ndarray) -> tuple[np.ndarray, Notes]:
+        for i in at:
+            self.noise[i] = self.rngs[i].standard_normal(self.agent.noise_size, np.float32)
+        rows = padded(at, self.n)
+        valid = np.zeros((self.n, 0), bool) if games.mask is None else games.mask
+        given = (games.obs, self.h, self.c, self.weights, self.noise, valid)
+        act, *after, z = (x.numpy() for x in self.agent.act(*(x[rows] for x in given)))
+        if self.look:
+            self.look(*(x[: len(at)] for x in (z, self.h[rows], self.c[rows])))
+        self.h[rows], self.c[rows] = after
+        self.actions[rows] = act
+        return self.actions[at], {"z": z[: len(at)]}
+
+
+def rollout(
+    agent: Agent, games: Batch, params: np.ndarray, seeds: np.ndarray, look: Look | None = None
+) -> Rollouts:
+    """Play job j with controller params[j] on track seeds[j]; arguments as of `Pilot`."""
+    out = Rollouts(np.zeros(len(seeds)), np.zeros(len(seeds), int))
+    pilot = Pilot(agent, params, games.num_envs, look)
+    for played in play(games, pilot, seeds):
+        out.returns[played.number], out.lengths[played.number] = played.total, played.length
+    return out
 
 
 @functools.cache
@@ -103,6 +101,52 @@ def dream_team(path: Path, cfg: config.Config):
     dream = load_dream(path, cfg, start=options.start)
     form = Controller(options, cfg.game, dream.rnn.z_size, dream.rnn.hidden_size)
     return dream, dream.make_chunk(form.act)
+
+
+class Dreams:
+    """n dreams under C, compiled, some steps at a time: job j is dreamt with params[j].
+
+    Args:
+        chunk: what `dream.make_chunk` compiled. params: of C, (jobs, P).
+
+    Attributes:
+        state: z, h, c and the valid actions of each. left: steps that each may still take.
+    """
+
+    def __init__(self, dream: Dream, chunk: Callable, params: np.ndarray, n: int):
+        self.dream, self.chunk, self.params, self.n = dream, chunk, params, n
+        sizes = (dream.rnn.z_size, *2 * [dream.rnn.hidden_size])
+        self.state = [np.zeros((n, size), np.float32) for size in sizes]
+        self.state.append(np.zeros((n, dream.start_mask.shape[1]), bool))
+        self.left = np.zeros(n, np.int32)
+        self.rngs: list[np.random.Generator | None] = [None] * n
+
+    def begin(self, slot: int, seed: int) -> None:
+        """Begin a dream, all its chance from the seed."""
+        z, h, c, valid = self.state
+        self.rngs[slot] = np.random.default_rng([seed, 4])
+        z[slot], valid[slot] = self.dream.begin(self.rngs[slot])
+        h[slot] = c[slot] = 0
+        self.left[slot] = self.dream.max_steps
+
+    def go_on(self, at: np.ndarray, job: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Dream on in the slots `at`, int (k,), of jobs (k,).
+
+        Returns:
+            What was earned (k,), in how many steps (k,), and which of them go on (k,).
+        """
+        count, rows = len(at), padded(at, self.n)
+        size = (self.dream.CHUNK, self.dream.noise_size)
+        noise = np.stack([self.rngs[i].standard_normal(size, np.float32) for i in at], 1)
+        noise = np.concatenate([noise, np.repeat(noise[:, -1:], len(rows) - count, 1)], 1)
+        params = self.params[np.concatenate([job, np.repeat(job[-1:], len(rows) - count)])]
+        given = [x[rows] for x in (*self.state, self.left)]
+        *after, returns, lengths, on = self.chunk(*given, noise, params.astype(np.float32))
+        for old, new in zip(self.state, after, strict=True):
+            old[at] = new.numpy()[:count]
+        returns, lengths, on = (x.numpy()[:count] for x in (returns, lengths, on))
+        self.left[at] -= lengths
+        return returns, lengths, on
 
 
 def dream_rollout(
@@ -122,41 +166,20 @@ def dream_rollout(
     """
     jobs, n = len(seeds), min(n, len(seeds))
     out = Rollouts(np.zeros(jobs), np.zeros(jobs, int))
-    job = np.full(n, -1)
-    state = [
-        np.zeros((n, size), np.float32) for size in (dream.rnn.z_size, *2 * [dream.rnn.hidden_size])
-    ]
-    state.append(np.zeros((n, dream.start_mask.shape[1]), bool))
-    left = np.zeros(n, np.int32)
-    rngs: list[np.random.Generator | None] = [None] * n
-    following = 0
+    dreams, job, following = Dreams(dream, chunk, params, n), np.full(n, -1), 0
     while True:
-        for i in np.flatnonzero(job < 0):
-            if following == jobs:
-                break
-            job[i], following = following, following + 1
-            rngs[i] = np.random.default_rng([seeds[job[i]], 4])
-            state[0][i], state[3][i] = dream.begin(rngs[i])
-            state[1][i] = state[2][i] = 0
-            left[i] = dream.max_steps
-        alive = np.flatnonzero(job >= 0)
-        if not len(alive):
+        for slot in np.flatnonzero(job < 0)[: jobs - following]:
+            job[slot], following = following, following + 1
+            dreams.begin(slot, seeds[job[slot]])
+        at = np.flatnonzero(job >= 0)
+        if not len(at):
             return out
         if look:
-            look(*(x[alive] for x in state[:3]))
-        rows = padded(alive, n)
-        size = (dream.CHUNK, dream.noise_size)
-        noise = np.stack([rngs[i].standard_normal(size, np.float32) for i in alive], 1)
-        noise = np.concatenate([noise, np.repeat(noise[:, -1:], len(rows) - len(alive), 1)], 1)
-        given = [x[rows] for x in (*state, left)]
-        *after, returns, lengths, on = chunk(*given, noise, params[job[rows]].astype(np.float32))
-        for old, new in zip(state, after, strict=True):
-            old[alive] = new.numpy()[: len(alive)]
-        returns, lengths, on = (x.numpy()[: len(alive)] for x in (returns, lengths, on))
-        out.returns[job[alive]] += returns
-        out.lengths[job[alive]] += lengths
-        left[alive] -= lengths
-        job[alive[~on]] = -1
+            look(*(x[at] for x in dreams.state[:3]))
+        returns, lengths, on = dreams.go_on(at, job[at])
+        out.returns[job[at]] += returns
+        out.lengths[job[at]] += lengths
+        job[at[~on]] = -1
 
 
 def padded(rows: np.ndarray, most: int) -> np.ndarray:

@@ -212,6 +212,8 @@ class MinAtar(Batch):
         self.max_steps = max_steps or self.longest
         self.repeat = REPEAT[engine] if sticky is None else sticky
         self.chance = [np.random.PCG64(0) for _ in range(n)]
+        for inner, chance in zip(self.games, self.chance, strict=True):
+            inner.random = np.random.RandomState(chance)  # of what is loaded before any start, too
         self.last = [0] * n
 
     def look(self, games: np.ndarray) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import config
 import envs
 import runs
-from planner.gumbel import gumbel_search
+from planner.gumbel import plan
 from planner.latent import LatentModel
-from planner.mcts import Model, Root, SearchError, Settings, Tree, search, softmax
+from planner.mcts import Model, Root, Settings, Tree, softmax
 
 
 class Decision(NamedTuple):
@@ -81,26 +82,33 @@ def decide(
     trees = max(1, options.determinisations)
     tree, policy, visits = None, softmax(root.logits), np.zeros((games * trees, actions), int)
     many = Root(*(np.repeat(part, trees, axis=0) for part in root)) if trees > 1 else root
-    try:
-        if not options.n_simulations and not options.timeout:
-            pass
-        elif options.root == "gumbel":
-            draws = [rng.gumbel(size=(trees, actions)) * explore for rng in rngs]
-            tree = gumbel_search(model, many, settings_of(options), np.concatenate(draws))
-            policy = mean_of(tree.policy(), trees)
-            visits = np.eye(actions, dtype=int)[tree.action()]
-        else:
-            alpha = np.full(actions, options.dirichlet_noise)
-            drawn = np.concatenate([rng.dirichlet(alpha, trees) for rng in rngs])
-            noise = (drawn, options.noise_ratio) if explore else None
-            tree = search(model, many, settings_of(options), noise)
-            policy, visits = mean_of(tree.policy(), trees), tree.visits()
-    except SearchError as error:
-        raise runs.RunError(str(error)) from None
+    if options.n_simulations or options.timeout:
+        gumbel, noise = chance(options, rngs, (trees, actions), explore)
+        tree = plan(model, many, settings_of(options), gumbel, noise)
+        policy = mean_of(tree.policy(), trees)
+        is_gumbel = options.root == "gumbel"
+        visits = np.eye(actions, dtype=int)[tree.action()] if is_gumbel else tree.visits()
     visits = visits.reshape(-1, trees, actions).sum(1)
     rows = zip(policy, visits, moves, rngs, strict=True)
     played = [pick(p, v, options, int(move), rng) for p, v, move, rng in rows]
     return Decision(np.array(played), policy.astype(np.float32), tree)
+
+
+def chance(
+    options: config.Planner,
+    rngs: list[np.random.Generator],
+    shape: tuple[int, int],
+    explore: bool,
+) -> tuple[np.ndarray | None, tuple[np.ndarray, float] | None]:
+    """Draw the noise of the roots of all games, `shape` (trees, A) each: Gumbel's or Dirichlet's.
+
+    It is drawn without exploring, too, so that a game's next numbers are the same.
+    """
+    if options.root == "gumbel":
+        return np.concatenate([rng.gumbel(size=shape) * explore for rng in rngs]), None
+    alpha = np.full(shape[1], options.dirichlet_noise)
+    drawn = np.concatenate([rng.dirichlet(alpha, shape[0]) for rng in rngs])
+    return None, (drawn, options.noise_ratio) if explore else None
 
 
 def mean_of(policy: np.ndarray, trees: int) -> np.ndarray:
@@ -108,25 +116,25 @@ def mean_of(policy: np.ndarray, trees: int) -> np.ndarray:
     return policy.reshape(-1, trees, policy.shape[1]).mean(1)
 
 
+@dataclasses.dataclass(frozen=True)
 class Agent:
-    """V, M and a search over B games.
+    """V, M and the search over what M imagines.
 
     Attributes:
-        decode: latents (B, Z) to frames, for pictures.
-        model: what the search imagines with: M itself, or a `planner.simulator.Simulator`.
+        encode: frames uint8 (B, 64, 64, 3) to mu and logvar. decode: z (B, Z) to frames.
+        latent: M. options: of the search.
+        model: what the search steps through: M itself, or a `planner.simulator.Simulator`.
     """
 
-    def __init__(self, encode, decode, latent: LatentModel, options: config.Planner):
-        self.encode, self.decode, self.latent, self.options = encode, decode, latent, options
-        self.model = latent
+    encode: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    decode: Callable[[np.ndarray], Any]
+    latent: LatentModel
+    options: config.Planner
+    model: Any
 
     def see(self, obs: np.ndarray, memory: np.ndarray) -> Root:
         """Frames uint8 (B, 64, 64, 3) and memory (B, 2H) to where a search starts."""
         return self.latent.root(self.latent.states(self.encode(obs)[0], memory))
-
-    def begin(self, games, at: np.ndarray, root: Root) -> Root:
-        """Where the search starts, in the states of its model."""
-        return root if self.model is self.latent else self.model.root(games, at, root)
 
 
 def load_agent(path: Path, cfg: config.Config) -> Agent:
@@ -159,4 +167,4 @@ def load_agent(path: Path, cfg: config.Config) -> Agent:
         bounds["high"].astype(np.float32),
         np.random.default_rng([options.seed, 5]) if options.determinisations else None,
     )
-    return Agent(make_encoder(vae, 256), vae.decode, latent, options)
+    return Agent(make_encoder(vae, 256), vae.decode, latent, options, latent)

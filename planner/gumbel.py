@@ -11,7 +11,19 @@ import functools
 
 import numpy as np
 
-from planner.mcts import EPSILON, Model, Root, Settings, Tree, check, grow, softmax
+import runs
+from planner.mcts import (
+    EPSILON,
+    Model,
+    Root,
+    SearchError,
+    Settings,
+    Tree,
+    check,
+    grow,
+    search,
+    softmax,
+)
 
 VALUE_SCALE, MAX_VISIT_INIT = 0.1, 50.0  # sigma's constants, the paper's
 
@@ -110,3 +122,33 @@ def gumbel_search(model: Model, root: Root, settings: Settings, gumbel: np.ndarr
     tree = GumbelTree(root, settings, gumbel)
     grow(tree, model)
     return tree
+
+
+def plan(
+    model: Model,
+    root: Root,
+    settings: Settings,
+    gumbel: np.ndarray | None = None,
+    noise: tuple[np.ndarray, float] | None = None,
+) -> Tree:
+    """Plan from a batch of states with the root that the settings name.
+
+    Args:
+        gumbel: of a gumbel root, as of `gumbel_search` (default: zeros).
+        noise: of a puct root, as of `planner.mcts.search`.
+
+    Raises:
+        RunError: nothing can be planned here.
+    """
+    try:
+        if settings.root == "gumbel":
+            gumbel = np.zeros(root.logits.shape) if gumbel is None else gumbel
+            return gumbel_search(model, root, settings, gumbel)
+        return search(model, root, settings, noise)
+    except SearchError as error:
+        raise runs.RunError(str(error)) from None
+
+
+def drawn(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw of softmax(logits) along the last axis: the largest of logits with Gumbel noise."""
+    return (logits + rng.gumbel(size=logits.shape)).argmax(-1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from planner.gumbel import drawn
 from planner.mcts import Root, Step
 from rnn.values import inverse
 
@@ -20,7 +21,7 @@ class LatentModel:
         rnn: M with heads for reward, end, policy and value.
         gamma: discount of a step; what comes after a likely end counts less: gamma * (1 - p_done).
         done_weight: of ends in M's loss; their odds are divided by it.
-        transform: of the values that M learned, see rnn/planning.py.
+        transform: of the values that M learned, see rnn/values.py.
         low, high: bounds of z (Z,), as in a dream.
         rng: draws z from the mixture, if there is one; else z is the likeliest component's mean.
     """
@@ -148,9 +149,8 @@ class LatentModel:
         else:
             raw = raw.reshape(n, z, parts, k)
             logits, rest = raw[:, :, 0], raw[:, :, 1:]
-        if self.rng is not None:  # the largest of logits with Gumbel noise is a draw
-            logits = logits + self.rng.gumbel(size=logits.shape)
-        best = np.broadcast_to(logits.argmax(-1), (n, z))[..., None, None]
+        best = logits.argmax(-1) if self.rng is None else drawn(logits, self.rng)
+        best = np.broadcast_to(best, (n, z))[..., None, None]
         chosen = np.take_along_axis(rest, best, -1)[..., 0]  # (B, Z, parts - 1)
         if self.rng is None:
             return chosen[..., 0]

@@ -117,6 +117,10 @@ class Tree:
         visits = self.edge_visits[: self.games]
         return visits / visits.sum(1, keepdims=True)
 
+    def action(self) -> np.ndarray:
+        """The move (B,): the most visited."""
+        return self.edge_visits[: self.games].argmax(1)
+
     def max_depth(self) -> np.ndarray:
         """Depth of each game's deepest node: (B,)."""
         return self.depth.reshape(-1, self.games).max(0)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from planner.agent import Agent, decide
+from envs.batch import Batch
+from planner.agent import Agent, Decision, decide
+from planner.mcts import Root
+from record import driver
+from record.driver import Notes
 from record.episodes import Episode
 
 
@@ -21,82 +25,70 @@ class Played(NamedTuple):
     entropy: float  # mean entropy of the roots' policies, in nats
 
 
-class Slot:
-    """One game being played."""
+class Player:
+    """V, M and a search as an agent of the driver, for n games.
 
-    def __init__(self, games, i: int, seed: int, memory: int, entropy: tuple[int, ...]):
-        games.start(i, seed)
-        self.i, self.seed = i, seed
-        self.rng = np.random.default_rng([*entropy, seed])
-        self.memory = np.zeros(memory, np.float32)
-        self.obs = [games.obs[i].copy()]
-        self.rows: list[tuple] = []
+    An episode's chance (noise, drawn moves) comes from `chance` and its seed alone.
 
-    def finish(self, terminated: bool, truncated: bool) -> Played:
-        """What was played."""
-        action, reward, policy, depth, entropy = zip(*self.rows, strict=True)
-        episode = Episode(
-            obs=np.stack(self.obs),
-            action=np.array(action, np.int32),
-            reward=np.array(reward, np.float32),
-            terminated=np.bool_(terminated),
-            truncated=np.bool_(truncated),
-            mask=np.zeros((len(self.obs), 0), bool),
-            policy=np.stack(policy),
-        )
-        return Played(self.seed, episode, float(np.mean(depth)), float(np.mean(entropy)))
+    Args:
+        explore: noise on the roots, and moves drawn as the options say; else greedy.
+
+    Attributes:
+        choice: what was decided last.
+    """
+
+    def __init__(self, agent: Agent, n: int, explore: bool = False, chance: Sequence[int] = (0,)):
+        self.agent, self.explore, self.chance = agent, explore, tuple(chance)
+        self.memory = np.zeros((n, 2 * agent.latent.hidden), np.float32)
+        self.moves = np.zeros(n, int)
+        self.rngs: list[np.random.Generator | None] = [None] * n
+        self.choice: Decision | None = None
+
+    def begin(self, slot: int, number: int, seed: int) -> None:
+        self.memory[slot], self.moves[slot] = 0, 0
+        self.rngs[slot] = np.random.default_rng([*self.chance, seed])
+
+    def see(self, games: Batch, at: np.ndarray) -> Root:
+        """The latent states of the games `at`, int (k,)."""
+        return self.agent.see(games.obs[at], self.memory[at])
+
+    def act(self, games: Batch, at: np.ndarray) -> tuple[np.ndarray, Notes]:
+        agent, latent, options = self.agent, self.agent.latent, self.agent.options
+        root = self.see(games, at)
+        where = root if agent.model is latent else agent.model.root(games, at, root)
+        rngs = [self.rngs[i] for i in at]
+        choice = decide(agent.model, where, options, self.moves[at], rngs, self.explore)
+        z = root.states[:, latent.z_at].copy()
+        self.memory[at] = latent.memory(latent.remember(root.states, choice.actions))
+        self.moves[at] += 1
+        self.choice = choice
+        depth = np.zeros(len(at))
+        if choice.tree is not None:
+            depth = choice.tree.max_depth().reshape(len(at), -1).mean(1)
+        entropy = -(choice.policy * np.log(choice.policy + 1e-9)).sum(1)
+        vectors = games.game.one_hot(choice.actions)
+        return vectors, {"policy": choice.policy, "depth": depth, "entropy": entropy, "z": z}
+
+
+class Sleeper(Player):
+    """The same in dreams (rnn/dream_games.py), where M's memory is the dream's own."""
+
+    def see(self, games: Batch, at: np.ndarray) -> Root:
+        memory = np.concatenate([games.h[at], games.c[at]], 1)
+        return self.agent.latent.root(self.agent.latent.states(games.obs[at], memory))
 
 
 def play(
-    games,
+    games: Batch,
     agent: Agent,
     seeds: list[int],
     explore: bool,
-    entropy: tuple[int, ...] = (0,),
+    chance: tuple[int, ...] = (0,),
     quota: float = math.inf,
     budget: float = math.inf,
 ) -> Iterator[Played]:
-    """Play one episode a seed; yields them as they end.
-
-    An episode's chance (noise, drawn moves) comes from `entropy` and its seed alone, so it does not
-    depend on what is played beside it, but for the rounding of sums in differently sized batches.
-
-    Args:
-        games: of envs/, as many side by side as are to be played at once.
-        quota: frames after which no other episode begins.
-        budget: frames after which play stops; what is not over then is lost.
-    """
-    waiting, size = iter(seeds), 2 * agent.latent.hidden
-    slots = [Slot(games, i, s, size, entropy) for i, s in zip(range(len(games.obs)), waiting)]  # noqa: B905
-    while slots and budget > 0:
-        quota, budget = quota - len(slots), budget - len(slots)
-        at = np.array([slot.i for slot in slots])
-        root = agent.see(games.obs[at], np.stack([slot.memory for slot in slots]))
-        moves = np.array([len(slot.rows) for slot in slots])
-        rngs = [slot.rng for slot in slots]
-        states = agent.begin(games, at, root)
-        choice = decide(agent.model, states, agent.options, moves, rngs, explore)
-        memory = agent.latent.memory(agent.latent.remember(root.states, choice.actions))
-        played = np.zeros(len(games.obs), int)
-        played[at] = choice.actions
-        _, reward, terminated, truncated, _ = games.step(played)
-        trees = max(1, agent.options.determinisations)
-        depth = np.zeros(len(at))
-        if choice.tree is not None:
-            depth = choice.tree.max_depth().reshape(-1, trees).mean(1)
-        entropies = -(choice.policy * np.log(choice.policy + 1e-9)).sum(1)
-        left = []
-        for k, slot in enumerate(slots):
-            i = slot.i
-            slot.memory = memory[k]
-            slot.obs.append(games.obs[i].copy())
-            row = choice.actions[k], reward[i], choice.policy[k], depth[k], entropies[k]
-            slot.rows.append(row)
-            if not (terminated[i] or truncated[i]):
-                left.append(slot)
-                continue
-            yield slot.finish(terminated[i], truncated[i])
-            seed = next(waiting, None) if quota > 0 else None
-            if seed is not None:
-                left.append(Slot(games, i, seed, size, entropy))
-        slots = left
+    """Play one episode a seed to learn from; arguments as of `Player` and `record.driver.play`."""
+    player = Player(agent, games.num_envs, explore, chance)
+    for played in driver.play(games, player, seeds, keep=True, quota=quota, budget=budget):
+        depth, entropy = (float(np.mean(played.notes[name])) for name in ("depth", "entropy"))
+        yield Played(played.seed, played.episode, depth, entropy)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import dataclasses
+import functools
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -12,10 +12,16 @@ import numpy as np
 import config
 import envs
 import runs
-from controller.show import big, write_on
-from planner.agent import Agent, decide
+from controller.show import Scene, Start, paint_dream, paint_game
+from envs.batch import Batch
+from planner.agent import Agent
 from planner.mcts import Tree
+from planner.play import Player, Sleeper
+from record.driver import Turn, make_games, play
+from rnn.dream import Dream
+from rnn.dream_games import DreamGames
 from rnn.pictures import grid
+from runs.video import big, write_on
 from vae.model import to_uint8
 
 COLUMNS = 12  # frames in a row of tree.png
@@ -57,23 +63,6 @@ def imagined(agent: Agent, tree: Tree, nodes: list[int]) -> list[np.ndarray]:
     return list(to_uint8(agent.decode(z)))
 
 
-def moves(cfg: config.Config, agent: Agent, engine: str, seed: int) -> Iterator[tuple]:
-    """Play one episode greedily; yields (games, tree, decision, reward so far) before each move."""
-    games = envs.load(cfg.game).make(1, engine, agent.options.max_steps)
-    games.reset(seed=seed)
-    memory, rng = np.zeros((1, 2 * agent.latent.hidden), np.float32), np.random.default_rng(seed)
-    total, move, over = 0.0, 0, False
-    while not over:
-        root = agent.see(games.obs[:1], memory)
-        choice = decide(agent.latent, root, agent.options, np.array([move]), [rng], False)
-        yield games, choice.tree, choice, total
-        memory = agent.latent.memory(agent.latent.remember(root.states, choice.actions))
-        _, reward, terminated, truncated, _ = games.step(choice.actions)
-        total, move = total + float(reward[0]), move + 1
-        over = bool(terminated[0] or truncated[0])
-    games.close()
-
-
 def show_tree(
     path: Path, cfg: config.Config, agent: Agent, engine: str, seed: int, number: int
 ) -> None:
@@ -82,16 +71,24 @@ def show_tree(
     Raises:
         RunError: the episode has no such move.
     """
-    found = next(itertools.islice(moves(cfg, agent, engine, seed), number, None), None)
-    if found is None:
+    games, player = make_games(cfg, 1, engine, agent.options.max_steps), Player(agent, 1)
+    frames: list[np.ndarray] = []
+    totals: list[float] = []
+
+    def watch(turn: Turn) -> None:
+        frames[:] = [games.obs[0].copy()]
+        totals.append(turn.total[0])
+
+    list(play(games, player, [seed], watch=watch, budget=number + 1))
+    if len(totals) <= number:
         raise runs.RunError(f"the episode of seed {seed} is over before move {number}")
-    games, tree, choice, total = found
+    tree, action = player.choice.tree, player.choice.actions[0]
     nodes, actions = principal_line(tree)
-    print(f"move {number} of the episode of seed {seed}, score so far {total:g}")
-    print(f"value {tree.value[0]:.2f} · depth {tree.max_depth()[0]} · plays {choice.actions[0]}")
+    print(f"move {number} of the episode of seed {seed}, score so far {totals[-1]:g}")
+    print(f"value {tree.value[0]:.2f} · depth {tree.max_depth()[0]} · plays {action}")
     print("\n".join(describe(tree, 0)))
     print("plan: " + " ".join(map(str, actions)))
-    frames = [games.obs[0], *imagined(agent, tree, nodes)]
+    frames += imagined(agent, tree, nodes)
     rows = [frames[i : i + COLUMNS] for i in range(0, len(frames), COLUMNS)]
     picture = grid(rows).repeat(2, 0).repeat(2, 1)
     with runs.replacing(path / "tree.png") as file:
@@ -99,13 +96,44 @@ def show_tree(
     print(f"written {path / 'tree.png'}: the frame, and what M imagines along the plan")
 
 
-def episode_pictures(
-    cfg: config.Config, agent: Agent, engine: str, seed: int
-) -> Iterator[np.ndarray]:
-    """Pictures uint8 (400, 800, 3): the game, and the frames 1 and 5 steps down the plan."""
-    for games, tree, _, total in moves(cfg, agent, engine, seed):
-        nodes, _ = principal_line(tree)
-        ahead = imagined(agent, tree, nodes)
-        right = [big(ahead[min(k, len(ahead) - 1)], 200, 200) for k in (0, 4)]
-        left = write_on(games.picture().copy(), f"score {total:g}  value {tree.value[0]:.2f}")
-        yield np.concatenate([left, np.concatenate(right)], axis=1)
+def paint_plan(games: Batch, player: Player, turn: Turn) -> np.ndarray:
+    """Paint the game, and the frames 1 and 5 steps down the plan: uint8 (400, 800, 3)."""
+    tree = player.choice.tree
+    nodes, _ = principal_line(tree)
+    ahead = imagined(player.agent, tree, nodes)
+    right = [big(ahead[min(k, len(ahead) - 1)], 200, 200) for k in (0, 4)]
+    text = f"score {turn.total[0]:g}  value {tree.value[0]:.2f}"
+    return np.concatenate([write_on(games.picture().copy(), text), np.concatenate(right)], axis=1)
+
+
+class Planners:
+    """A planner in the game and in the dream (controller/show.py).
+
+    Args:
+        by_hand: the keyboard will play, so that nothing is planned.
+    """
+
+    def __init__(
+        self,
+        cfg: config.Config,
+        agent: Agent,
+        engine: str,
+        dream: Dream | None = None,
+        by_hand: bool = False,
+    ):
+        self.cfg, self.engine, self.dream, self.by_hand = cfg, engine, dream, by_hand
+        blind = dataclasses.replace(agent.options, n_simulations=0, timeout=0.0)
+        self.agent = dataclasses.replace(agent, options=blind) if by_hand else agent
+        self.game, self.longest = envs.load(cfg.game), dream.max_steps if dream else 0
+
+    def awake(self) -> Scene:
+        steps = self.agent.options.max_steps
+        games, player = make_games(self.cfg, 1, self.engine, steps), Player(self.agent, 1)
+        paint = functools.partial(paint_plan, games, player)
+        if self.by_hand:
+            paint = functools.partial(paint_game, games, self.agent.decode)
+        return Scene(games, player, paint)
+
+    def asleep(self, start: Start | None = None) -> Scene:
+        games = DreamGames(self.game, self.dream, self.agent.decode, start=start)
+        return Scene(games, Sleeper(self.agent, 1), functools.partial(paint_dream, games))

@@ -1,12 +1,15 @@
 """Episodes on disk: `record/<seed>.npz`, one compressed file each.
 
-`obs[t]` is what the policy saw when it chose `action[t]`; `reward[t]` is what that action earned,
-and `obs[t + 1]` what it led to. The last observation is stored, so `obs` is one longer:
+t        0     1     2     3 = T
+obs      o0    o1    o2    o3          T+1 of them; the last one too
+action      a0    a1    a2             chosen on seeing o_t
+reward      r0    r1    r2             earned by a_t; known with o_{t+1}
+end                        e           terminated or truncated, known with o_T
 
-    obs uint8 (T+1, 64, 64, 3) · action float32 (T, A), or int32 (T,) if discrete
-    reward float32 (T,) · terminated bool () · truncated bool ()
-    mask bool (T+1, A): the valid actions; (T+1, 0) if all always are
-    policy float32 (T, A): how often a search tried each action, as shares; (T, 0) without one
+obs uint8 (T+1, 64, 64, 3) · action float32 (T, A), or int32 (T,) if discrete
+reward float32 (T,) · terminated bool () · truncated bool ()
+mask bool (T+1, A): the valid actions; (T+1, 0) if all always are
+policy float32 (T, A): how often a search tried each action, as shares; (T, 0) without one
 """
 
 from __future__ import annotations

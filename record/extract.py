@@ -20,19 +20,22 @@ import config
 import envs
 import runs
 from envs.batch import Batch
-from envs.policies import Policy
+from envs.policies import Maker, Policy
+from record.driver import Single, play
 from record.episodes import Episode, save_episode
 from runs import cli, workers
 
+TRAINED = ("random-network", "controller")  # policies that are V, M and C
+
 
 @functools.cache
-def make_games(game: str, engine: str, max_steps: int) -> Batch:
+def one_game(game: str, engine: str, view: str) -> Batch:
     """This worker's game, made once."""
-    return envs.load(game).make(1, engine, max_steps)
+    return envs.load(game).make(1, engine, view=view)
 
 
 @functools.cache
-def agent_policies(game: str, source: str, noise: float):
+def agent_policies(game: str, source: str, noise: float) -> Maker:
     """Policies that need V, M and C; source "" draws random weights for every episode."""
     # The one import against the order of the stages: what a trained agent plays is data too.
     runs.tensorflow(1)
@@ -45,81 +48,52 @@ def make_policy(game: str, options: config.Record, seed: int) -> Policy:
     """The policy of one episode."""
     rng = np.random.default_rng([seed, 1])
     simple = envs.load(game).policies.get(options.policy)
-    return simple(rng) if simple else agent_policies(game, options.source, options.noise)(rng)
+    source = options.source if options.policy == "controller" else ""
+    return simple(rng) if simple else agent_policies(game, source, options.noise)(rng)
 
 
-def act(games: Batch, policy: Policy) -> tuple[np.ndarray, ...]:
-    """Play one step of the one game: its action, reward, and both ends (bool (1,))."""
-    action, game = policy(games), games.game
-    if not game.discrete:  # what was played, not what was wished for: M would never meet that
-        action = np.clip(action, game.action_space.low, game.action_space.high)
-    _, reward, ended, cut, _ = games.step(game.to_actions(action[None]))
-    return action, reward, ended, cut
+def lead(games: Batch, policy: Policy, steps: int, seed: int) -> bool:
+    """Bring the first game to where `policy` is after some steps, off the record.
 
-
-def lead(games: Batch, policy: Policy, steps: int, seed: int) -> None:
-    """Bring the one game to where `policy` is after some steps.
-
-    If the game is over before, it begins again from the start.
+    Returns:
+        Whether the game goes on; else its episode is to begin anew.
     """
-    for _ in range(steps):
-        _, _, ended, cut = act(games, policy)
-        if ended[0] or cut[0]:
-            games.reset(seed=seed)
-            return
+    return not list(play(games, Single(lambda _: policy), [seed], budget=steps))
 
 
-def play(
+def record(
     games: Batch,
     policy: Policy,
     seed: int,
     max_steps: int,
     leader: tuple[Policy, int] | None = None,
 ) -> Episode:
-    """Play one episode of the one game, and keep everything.
+    """Play one episode of the first game, and keep all of it.
 
     Args:
         max_steps: longest episode.
         leader: policy that plays before the recording begins, and for how many steps.
     """
-    games.reset(seed=seed)
+    begun = False
     if leader:
-        lead(games, *leader, seed)
-    obs, masks, actions, rewards = [games.obs[0].copy()], [valid(games)], [], []
-    ended = cut = np.zeros(1, bool)
-    while not (ended[0] or cut[0]):
-        action, reward, ended, cut = act(games, policy)
-        cut = cut | (len(actions) + 1 == max_steps)
-        obs.append(games.obs[0].copy())
-        masks.append(valid(games))
-        actions.append(np.int32(action.argmax()) if games.game.discrete else action)
-        rewards.append(reward[0])
-    return Episode(
-        obs=np.stack(obs),
-        action=np.stack(actions),
-        reward=np.array(rewards, np.float32),
-        terminated=ended[0],
-        truncated=cut[0],
-        mask=np.stack(masks),
-    )
-
-
-def valid(games: Batch) -> np.ndarray:
-    """The valid actions of the first game: bool (A,), or (0,) if all always are."""
-    return np.zeros(0, bool) if games.mask is None else games.mask[0].copy()
+        games.max_steps = leader[1] + max_steps
+        begun = lead(games, *leader, seed)
+    games.max_steps = max_steps + begun * int(games.steps[0])
+    (played,) = play(games, Single(lambda _: policy), [seed], keep=True, begun=begun)
+    return played.episode
 
 
 def record_one(
     folder: Path, game: str, options: config.Record, seed: int
 ) -> tuple[int, int, float, int]:
     """Record one episode to disk; returns its seed, steps, return and bytes."""
-    games = make_games(game, options.engine, options.lead_in + options.max_steps)
+    games = one_game(game, options.engine, options.view)
     policy, leader = make_policy(game, options, seed), None
     if options.lead_in:
         rng = np.random.default_rng([seed, 2])
         steps = int(rng.integers(options.lead_in + 1))
         leader = (agent_policies(game, options.source, options.noise)(rng), steps)
-    episode = play(games, policy, seed, options.max_steps, leader)
+    episode = record(games, policy, seed, options.max_steps, leader)
     file = folder / f"{seed}.npz"
     save_episode(file, episode)
     return seed, len(episode), float(episode.reward.sum()), file.stat().st_size
@@ -129,17 +103,13 @@ def check(game: str, options: config.Record) -> None:
     """Refuse a policy or an engine that this game does not have.
 
     Raises:
-        RunError: names those that it has.
+        RunError: names those that it has; or the run whose controller is to play is missing.
     """
-    has = (*envs.load(game).policies, "random-network", "controller")
+    spec = envs.load(game)
+    has = (*spec.policies, *TRAINED)
     if options.policy not in has:
         raise runs.RunError(f"{game} has no policy {options.policy}; choose from {', '.join(has)}")
-    envs.load(game).check(options.engine)
-
-
-def main() -> None:
-    run, cfg = cli.parse("record", __doc__)
-    options = cfg.record
+    spec.check(options.engine, options.view)
     if options.policy == "controller" or options.lead_in:
         if not options.source:
             raise runs.RunError(
@@ -147,6 +117,11 @@ def main() -> None:
             )
         source, _ = runs.find(options.source)
         runs.require(source, "controller", "controller.npz")
+
+
+def main() -> None:
+    run, cfg = cli.parse("record", __doc__)
+    options = cfg.record
     check(cfg.game, options)
     workers.launch(options.workers)
     with workers.pool() as pool:

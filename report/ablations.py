@@ -11,7 +11,6 @@ to the first run's folder.
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import matplotlib
@@ -19,9 +18,9 @@ import numpy as np
 
 import config
 import runs
-from controller.scores import interval
 from runs import cli
 from runs.figures import save
+from runs.scores import interval
 
 # Mean and standard deviation of 100 tracks: World Models, table 1; ctallec/world-models for an
 # untrained M (with a trained one: 860 ± 120). Its paper does not give random play.
@@ -134,8 +133,7 @@ def plot(rows: dict[str, dict]):
 
 
 def main() -> None:
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
+    parser = cli.OptionParser(__doc__)
     parser.add_argument("runs", nargs="+", help="scored runs of CarRacing, the full one first")
     args = parser.parse_args()
     rows = rows_of(args.runs)

@@ -10,7 +10,6 @@ points of their released logs. Writes curves.png to the first run's folder.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -94,8 +93,7 @@ def plot(curves: dict[str, tuple[np.ndarray, np.ndarray]]):
 
 
 def main() -> None:
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
+    parser = cli.OptionParser(__doc__)
     add = parser.add_argument
     add("runs", nargs="+", help="runs of CarRacing, such as pretrained/carracing")
     add("--cores", type=int, nargs="+", default=[2], help="of each run, or of all (default: 2)")

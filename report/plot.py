@@ -8,7 +8,6 @@ Writes training.png, losses.png, reconstructions.png and dreams.png. The noteboo
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 
@@ -94,9 +93,7 @@ def latest(path: Path, stage: str, folder: str) -> Path | None:
 
 
 def main() -> None:
-    parser = cli.OptionParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.OptionParser(__doc__)
     parser.add_argument("run", help="a run's folder, such as log/carracing")
     path, _ = runs.find(parser.parse_args().run)
     matplotlib.use("Agg")

@@ -12,7 +12,6 @@ folder.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -21,11 +20,10 @@ import numpy as np
 
 import runs
 from config.worldmodels import ENGINES
-from controller.scores import interval
 from runs import cli
 from runs.figures import save
+from runs.scores import PLAYERS, interval, read_players
 
-PLAYERS = ("random", "prior", "search")
 NAMES = {"random": "random play", "prior": "the policy alone", "search": "search"}
 
 
@@ -44,7 +42,7 @@ def read_scores(names: list[str], engine: str) -> tuple[str, dict[str, dict[str,
         if not file.exists():
             raise runs.RunError(f"{path} has no score; run `python evaluate.py {path}`")
         result = json.loads(file.read_text())
-        if not all(player in result for player in PLAYERS):
+        if not read_players(result):
             raise runs.RunError(f"{file} is not the score of a planner")
         if engine and result["engine"] != engine:
             command = f"python evaluate.py {path} --engine {engine}"
@@ -56,7 +54,7 @@ def read_scores(names: list[str], engine: str) -> tuple[str, dict[str, dict[str,
             if result[key] != first[1][key]:
                 raise runs.RunError(f"{name} was scored with other {key} than {first[0]}")
     scores = {
-        name: {player: np.array(result[player]["scores"]) for player in PLAYERS}
+        name: {who: np.array(row["scores"]) for who, row in read_players(result).items()}
         for name, result in results.items()
     }
     return first[1]["engine"], scores
@@ -124,8 +122,7 @@ def plot(rows: dict[str, dict], title: str):
 
 
 def main() -> None:
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
+    parser = cli.OptionParser(__doc__)
     parser.add_argument("runs", nargs="+", help="scored runs of a planner")
     parser.add_argument(
         "--engine", choices=ENGINES, default="", help="whose scores (default: the official ones)"

@@ -8,7 +8,6 @@ Weights are rounded to half precision, which halves the files; evaluate the copy
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from pathlib import Path
@@ -88,8 +87,7 @@ def ship(source: Path, target: Path) -> None:
 
 
 def main() -> None:
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
+    parser = cli.OptionParser(__doc__)
     parser.add_argument("run", help="a run's folder, such as log/binpacking")
     parser.add_argument("target", help="a new folder, such as pretrained/binpacking")
     args = parser.parse_args()

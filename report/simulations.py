@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -19,9 +20,10 @@ from threadpoolctl import threadpool_limits
 import config
 import runs
 from planner.agent import load_agent
-from planner.evaluate import play_planned, play_random, summary, table
+from planner.evaluate import DECIMALS, play_planned, play_random
 from runs import cli, workers
 from runs.figures import save
+from runs.scores import table
 
 
 def plot_curve(rows: list[dict], random: dict, title: str):
@@ -54,9 +56,28 @@ def plot_curve(rows: list[dict], random: dict, title: str):
     return figure
 
 
+def measure(path: Path, cfg: config.Config, args: argparse.Namespace) -> dict:
+    """Play what curve.json lacks, write it there, and return it all."""
+    agent, engine = load_agent(path, cfg), cfg.planner.engine
+    seeds = config.TEST_SEEDS + np.arange(args.episodes)
+    file, marks = path / "curve.json", runs.made_from(path, "vae", "rnn")
+    key = {"models": marks, "episodes": args.episodes, "engine": engine}
+    data = json.loads(file.read_text()) if file.exists() else {}
+    if {name: data.get(name) for name in key} != key:
+        data = key | {"random": play_random(cfg, engine, seeds), "rows": []}
+    worlds = ("model",) if args.no_game else ("model", "game")
+    wanted = [(w, n) for w in worlds for n in args.simulations if n or w == "model"]
+    for world, simulations in wanted:
+        if any((r["world"], r["simulations"]) == (world, simulations) for r in data["rows"]):
+            continue
+        row = play_planned(cfg, agent, engine, seeds, simulations, world == "game")
+        data["rows"].append({"world": world, "simulations": simulations} | row)
+        runs.write_json(file, data)
+    return data
+
+
 def main() -> None:
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = cli.OptionParser(description=__doc__, formatter_class=formatter)
+    parser = cli.OptionParser(__doc__)
     add = parser.add_argument
     add("run", help="a planner's run, such as log/breakout")
     add("--simulations", type=int, nargs="+", default=[0, 2, 8, 16, 50], help="of a move")
@@ -68,24 +89,9 @@ def main() -> None:
     workers.alone("report.simulations")
     path, cfg = runs.find(args.run)
     threadpool_limits(1, "blas")
-    agent, engine = load_agent(path, cfg), cfg.planner.engine
-    seeds = config.TEST_SEEDS + np.arange(args.episodes)
-    file, marks = path / "curve.json", runs.made_from(path, "vae", "rnn")
-    key = {"models": marks, "episodes": args.episodes, "engine": engine}
-    data = json.loads(file.read_text()) if file.exists() else {}
-    if {name: data.get(name) for name in key} != key:
-        data = key | {"random": summary(play_random(cfg, engine, seeds)), "rows": []}
-    worlds = ("model",) if args.no_game else ("model", "game")
-    wanted = [(w, n) for w in worlds for n in args.simulations if n or w == "model"]
-    for world, simulations in wanted:
-        if any((r["world"], r["simulations"]) == (world, simulations) for r in data["rows"]):
-            continue
-        scores = play_planned(cfg, agent, engine, seeds, simulations, world == "game")
-        row = {"world": world, "simulations": simulations} | summary(scores)
-        data["rows"].append(row)
-        runs.write_json(file, data)
+    data = measure(path, cfg, args)
     names = {f"{r['simulations']} in the {r['world']}": r for r in data["rows"]}
-    print(table({"random": data["random"]} | names))
+    print(table({"random": data["random"]} | names, DECIMALS - 1))
     matplotlib.use("Agg")
     title = f"{cfg.game}, {args.episodes} episodes each"
     save(plot_curve(data["rows"], data["random"], title), path / "curve.png")

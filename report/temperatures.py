@@ -12,7 +12,6 @@ goes on where it was stopped.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 from pathlib import Path
@@ -108,8 +107,7 @@ def plot(rows: dict[str, dict], game: str):
 
 
 def main() -> None:
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = cli.OptionParser(description=__doc__, formatter_class=formatter, allow_abbrev=False)
+    parser = cli.OptionParser(__doc__)
     parser.add_argument("run", help="a run with V, M and series, such as log/takecover")
     parser.add_argument(
         "--temperatures",

@@ -133,6 +133,10 @@ def borrow(run: str, cfg: config.Config, source: str) -> config.Config:
             raise RunError(f"{mine} is not that of {lender}; choose another --run")
     if lent.game != cfg.game:
         raise RunError(f"{lender} plays {lent.game}, not {cfg.game}")
+    seen = dataclasses.replace(cfg.record, view=lent.record.view)
+    if seen != cfg.record:
+        cfg = dataclasses.replace(cfg, record=seen)
+        claim(run, "record", cfg)
     cfg = dataclasses.replace(cfg, vae=lent.vae, series=lent.series, rnn=lent.rnn)
     for stage, names in (
         ("vae", ("vae.weights.h5", "metrics.jsonl")),

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import boards
+import evaluate
 import runs
 import train_boards
 from boards import clash, cross_play, human_play, networks
@@ -84,6 +85,29 @@ def test_clash_and_cross_play(trained, monkeypatch, capsys):
     run_main(monkeypatch, cross_play, "toy", "minimax", "random", "--games", "6", "--csv", "a.csv")
     table = (trained / "a.csv").read_text().splitlines()
     assert len(table) == 4 and table[1].startswith("minimax")
+
+
+def test_a_board_run_is_evaluated(trained, monkeypatch, capsys):
+    """In matches whose points are 1, a half and 0; what is not a player is one sentence."""
+    monkeypatch.chdir(trained)
+    words = ("log/toy", "--n-simulations", "9", "--episodes", "6")
+    run_main(monkeypatch, evaluate, *words, "--against", "random", "--against", "mcts:3")
+    result = json.loads((trained / "log/toy/result-random-mcts-3-simulations-9.json").read_text())
+    rows = result["opponents"]
+    assert list(rows) == ["random", "mcts:3"] and result["scores"] == rows["mcts:3"]["scores"]
+    for row in rows.values():
+        assert row["wins"] + row["draws"] + row["losses"] == len(row["scores"]) == 6
+        assert row["mean"] == pytest.approx((row["wins"] + row["draws"] / 2) / 6, abs=1e-3)
+        assert all(5 <= moves <= 9 for moves in row["lengths"])
+    shown = capsys.readouterr().out
+    assert "against mcts:3" in shown and " wins, " in shown and result["system"] == "boards"
+    run_main(monkeypatch, evaluate, "log/toy", "--play", typed="quit")
+    assert "stopped" in capsys.readouterr().out
+    with pytest.raises(runs.RunError, match="no run at log.me"):
+        run_main(monkeypatch, evaluate, "log/toy", "--against", "me")
+    with pytest.raises(SystemExit):
+        run_main(monkeypatch, evaluate, "log/toy", "--dream")
+    assert "unknown option --dream" in capsys.readouterr().err
 
 
 def test_a_human_plays_through_a_pipe(trained, monkeypatch, capsys):

@@ -23,10 +23,10 @@ def run(toy, tmp_path):
 
 
 def test_the_best_of_fresh_tracks_is_kept(run, tmp_path):
-    """Scores are those of a rollout of our own, and --keep changes nothing."""
+    """Scores are those of a rollout of our own, and --dry-run changes nothing."""
     words = ("-m", "controller.choose", "log/toy", "--episodes", "3", "--workers", "1")
     before = (run / "controller" / "controller.npz").read_bytes()
-    command(*words, "--generations", "2", "1", "--keep", cwd=tmp_path)
+    command(*words, "--generations", "2", "1", "--dry-run", cwd=tmp_path)
     assert (run / "controller" / "controller.npz").read_bytes() == before
     choice = json.loads((run / "choice.json").read_text())
 

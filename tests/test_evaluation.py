@@ -15,15 +15,21 @@ import pytest
 import config
 import envs
 import runs
-from controller.agent import load_agent
+from controller import show
+from controller.agent import Controller, load_agent
 from controller.logs import history
 from controller.model import load_controller
-from controller.rollout import rollout
+from controller.rollout import dream_rollout, dream_team, rollout
 from envs import carracing
+from envs.spec import Keys
+from record.driver import play
 from report import ablations
 from report.curves import own_curve
 from rnn.dream import load_dream
+from rnn.dream_games import DreamGames
+from runs.video import Closed, Video, Window, big
 from tests.conftest import DEMO, ROOT, STAGES, command, commands
+from vae.model import to_uint8
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,10 @@ def test_the_demo_ends_with_pictures_and_a_table(demo):
 def test_evaluation_writes_an_honest_result(demo, toy):
     run, _ = demo
     result = json.loads((run / "result.json").read_text())
-    assert {"mean", "std", "median", "min", "max", "wall_hours", "versions"} <= set(result)
+    core = "system game engine seeds episodes mean std median min max ci95 scores lengths command"
+    assert {*core.split(), "versions", "wall_hours", "cpu_hours", "baselines"} <= set(result)
+    assert result["system"] == "worldmodels" and result["game"] == "carracing"
+    assert result["ci95"][0] - 0.01 <= result["mean"] <= result["ci95"][1] + 0.01
     assert result["episodes"] == len(result["scores"]) == 2 and result["engine"] == "gymnasium"
     assert result["seeds"] == [config.TEST_SEEDS, config.TEST_SEEDS + 1]
     assert set(result["baselines"]) == {"random", "full-throttle"}
@@ -134,33 +143,108 @@ def test_a_shipped_run_is_whole_and_drives(name, fifth):
     np.testing.assert_allclose(core_hours, 2 * hours)
 
 
-def test_videos_of_the_game_and_the_dream(toy, monkeypatch):
+def test_videos_of_the_game_and_the_dream(in_toy, monkeypatch):
     short = dataclasses.replace(envs.load("carracing"), max_steps=20)
     monkeypatch.setitem(carracing.SPECS, "carracing", short)
-    monkeypatch.chdir(toy)
-    from controller.show import in_dream, in_game, save_video
-
     path, cfg = runs.find("toy")
     agent, params = load_agent(path, cfg), load_controller(path)
     dream = load_dream(path, cfg, max_steps=15, done_threshold=0.999999)
-    scenes = {
-        "drive.mp4": in_game(agent, params, 1, None),
-        "dream.mp4": in_dream(agent, dream, params, 1, None),
-    }
-    for name, pictures in scenes.items():
-        count = save_video(pictures, path / name)
-        frames = imageio.imread(path / name)
-        assert frames.shape == (count, 400, 800, 3) and frames.std() > 5
-        assert count == (20 if name == "drive.mp4" else 15)
+    driver = show.Driver(cfg, agent, params, dream)
+    for scene, count in ((driver.awake(), 20), (driver.asleep(), 15)):
+        file = path / f"{count}.mp4"
+        with Video(file) as video:
+            show.act_out(scene, 1, video.show)
+        frames = imageio.imread(file)
+        assert frames.shape == (count, 400, 800, 3) and video.count == count
+        assert frames.std() > 5 and np.abs(np.diff(frames.astype(int), axis=0)).max() > 50
+
+
+def test_the_dream_beside_the_game_begins_with_its_first_frame(in_toy):
+    """Left what V is shown, right what V makes of the dream's z; both stay when they are over."""
+    path, cfg = runs.find("toy")
+    agent, params = load_agent(path, cfg), load_controller(path)
+    dream = load_dream(path, cfg, max_steps=6, done_threshold=0.999999)
+    pictures, seen, driver = [], [], show.Driver(cfg, agent, params, dream)
+    show.side_by_side(driver, 1, pictures.append)
+    assert len(pictures) == 6 and pictures[0].shape == (400, 800, 3)
+    games, pilot, _ = driver.awake()
+
+    def watch(turn):
+        seen.append((games.obs[0].copy(), to_uint8(agent.vae.decode(turn.notes["z"])[0])))
+
+    assert not list(play(games, pilot, [1], watch=watch, budget=1))
+    for side, frame in zip(np.split(pictures[0], 2, axis=1), seen[0], strict=True):
+        np.testing.assert_array_equal(side[100:], big(frame, 400, 400)[100:])  # below the text
+
+
+def test_dreams_are_games(in_toy):
+    """What the driver plays in them is what evolution's compiled dreams are, with the same C."""
+    path, cfg = runs.find("toy")
+    params, seeds = load_controller(path), np.arange(5)
+    dream, chunk = dream_team(path, cfg)
+    dream.max_steps, form = 30, Controller(cfg.controller, cfg.game, cfg.vae.z_size, 256)
+    wanted = dream_rollout(dream, chunk, np.tile(params, (5, 1)), seeds, 5)
+    for n in (1, 3):
+        games = DreamGames(envs.load(cfg.game), dream, None, n)
+        played = sorted(play(games, show.Sleeper(form, params), seeds, keep=True))
+        assert [p.length for p in played] == wanted.lengths.tolist()
+        np.testing.assert_allclose([p.total for p in played], wanted.returns, rtol=1e-3, atol=1e-3)
+        assert played[0].episode.obs.shape == (played[0].length + 1, cfg.vae.z_size)
 
 
 def test_a_video_without_an_encoder_is_one_sentence(tmp_path, monkeypatch):
-    from controller.show import save_video
-
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(runs.RunError, match="no video encoder"):
-        save_video(iter([np.zeros((8, 8, 3), np.uint8)]), tmp_path / "drive.mp4")
+        Video(tmp_path / "drive.mp4")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_video_that_fails_leaves_the_old_one(tmp_path):
+    (tmp_path / "drive.mp4").write_text("old")
+    with pytest.raises(ZeroDivisionError), Video(tmp_path / "drive.mp4") as video:
+        video.show(np.zeros((64, 64, 3), np.uint8))
+        raise ZeroDivisionError
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("drive.mp4", "old")]
+
+
+@pytest.fixture
+def window(monkeypatch):
+    """Makes a window that nobody sees, and a function that presses keys in it."""
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    import pygame
+
+    def make(keys, size):
+        pygame.display.quit()
+        return Window("test", keys, size)
+
+    def press(name):
+        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.key.key_code(name)))
+
+    yield make, press
+    pygame.display.quit()
+
+
+def test_keys_mean_what_the_game_says(window):
+    (make, press), picture = window, np.zeros((400, 800, 3), np.uint8)
+    waits = make(Keys({"left": 1, "space": 5}), 6)
+    waits.show(picture)
+    press("space")
+    assert waits.ask(np.zeros(0, bool)) == 5  # shows on until a key is pressed
+    drives = make(envs.load("carracing").keys, 3)
+    drives.show(picture)
+    np.testing.assert_array_equal(drives.ask(np.zeros(0, bool)), [0, 0, 0])  # none is held
+    chooses = make(Keys(), 5)
+    for name in ("up", "up", "return"):
+        chooses.show(picture)
+        press(name)
+        if name != "return":
+            chooses.show(picture)
+            assert chooses.choice(np.array([1, 0, 1, 0, 1], bool)) is None
+    assert chooses.ask(np.array([1, 0, 1, 0, 1], bool)) == 4
+    press("escape")
+    with pytest.raises(Closed):
+        chooses.show(picture)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import imageio.v3 as imageio
 import keras
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from rnn.mdn import mdn_likeliest
 from rnn.model import make_rnn
 from rnn.planning import planning_batch, planning_losses, unrolled
 from rnn.values import inverse, transform
+from runs.scores import read_players
 from series.data import load_series
 from tests.conftest import ROOT, command, commands, make_episodes, make_series
 from train_alphazero import newest, passes_of_vae
@@ -300,8 +302,9 @@ def test_the_loop_goes_on_after_a_kill(planned):
 def test_a_planner_is_scored_shown_and_filmed(planned):
     done = command("evaluate.py", "log/p", "--episodes", "3", cwd=planned)
     result = json.loads((planned / "log/p/result.json").read_text())
-    for who in ("random", "prior", "search"):
-        row = result[who]
+    players = read_players(result)
+    assert result["scores"] == players["search"]["scores"] and result["system"] == "alphazero"
+    for who, row in players.items():
         assert row["episodes"] == 3 and row["ci95"][0] <= row["mean"] <= row["ci95"][1]
         assert who in done.stdout
     play = ("evaluate.py", "log/p")
@@ -310,6 +313,8 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
         (*play, "--episodes", "1", "--simulations", "2", "--seed", "7"),
         (*play, "--show-tree", "3"),
         (*play, "--video"),
+        (*play, "--dream", "--episodes", "2", "--steps", "9"),
+        (*play, "--dream", "--video", "--steps", "9"),
         ("-m", "report.simulations", "log/p", "--simulations", "0", "2", "--episodes", "2"),
         cwd=planned,
     ).stdout
@@ -318,6 +323,9 @@ def test_a_planner_is_scored_shown_and_filmed(planned):
     assert json.loads((planned / "log/p/result.json").read_text()) == result
     assert "visits" in told and "plan:" in told and (planned / "log/p/tree.png").exists()
     assert (planned / "log/p/drive.mp4").stat().st_size > 1000
+    assert imageio.imread(planned / "log/p/dream.mp4").shape[1:] == (400, 800, 3)
+    asleep = json.loads((planned / "log/p/result-dream.json").read_text())
+    assert asleep["engine"] == "dream" and max(asleep["lengths"]) <= 9
     rows = json.loads((planned / "log/p/curve.json").read_text())["rows"]
     assert [(r["world"], r["simulations"]) for r in rows] == [
         ("model", 0),

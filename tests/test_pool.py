@@ -9,16 +9,18 @@ import pytest
 
 import config
 import runs
-from planner.evaluate import summary
 from report.pool import interval_over_runs, main, read_scores, rows_of
+from runs.scores import read_players, summary
 
 
-def make_scored(folder, name, prior, search, **more):
-    """A run that has been scored."""
+def make_scored(folder, name, prior, search, old=False, **more):
+    """A run that has been scored; as older versions wrote it down, if `old`."""
     path = folder / "log" / name
     runs.claim(str(path), "planner", config.preset("catch", "toy"))
     scores = {"random": prior - 1, "prior": prior, "search": search}
-    result = {player: summary(values) for player, values in scores.items()}
+    result = {player: summary(values, decimals=3) for player, values in scores.items()}
+    if not old:
+        result = result["search"] | {"baselines": {k: result[k] for k in ("random", "prior")}}
     result |= {"engine": "exact", "seeds": [0, len(prior) - 1], "simulations": 50} | more
     runs.write_json(path / "result.json", result)
 
@@ -28,7 +30,7 @@ def test_runs_are_pooled(tmp_path, monkeypatch, capsys):
     rng = np.random.default_rng(0)
     prior, search = rng.normal([[3], [5]], 1, (2, 50)), rng.normal([[4], [9]], 2, (2, 50))
     for k in range(2):
-        make_scored(tmp_path, f"r{k}", prior[k], search[k])
+        make_scored(tmp_path, f"r{k}", prior[k], search[k], old=k == 1)
     monkeypatch.setattr("sys.argv", ["pool", "log/r0", "log/r1"])
     main()
     rows = json.loads((tmp_path / "log/r0/pool-exact.json").read_text())
@@ -64,3 +66,9 @@ def test_what_cannot_be_pooled_is_one_sentence(tmp_path, monkeypatch):
     ):
         with pytest.raises(runs.RunError, match=says):
             read_scores(names, engine)
+
+
+def test_what_is_no_planners_is_not_read_as_one():
+    scores = summary(np.arange(4.0))
+    assert read_players(scores | {"baselines": {"random": scores}}) == {}
+    assert read_players(scores) == {}

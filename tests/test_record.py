@@ -11,7 +11,7 @@ import runs
 from envs import carracing
 from envs.scaling import see
 from record.episodes import Episode, episode_length, list_episodes, load_episode, save_episode
-from record.extract import play
+from record.extract import record
 from tests.conftest import command
 
 
@@ -61,7 +61,7 @@ def test_an_episode_holds_what_the_policy_saw_chose_and_earned():
         chosen.append(noise(games))
         return chosen[-1]
 
-    episode = play(games, policy, 3, 25)
+    episode = record(games, policy, 3, 25)
     assert len(episode) == 25 and episode.truncated and not episode.terminated
     np.testing.assert_array_equal(episode.obs[:-1], seen)
     np.testing.assert_array_equal(episode.action, chosen)
@@ -88,7 +88,7 @@ def an_episode(steps=9):
 
 def test_a_lead_in_is_played_but_not_recorded():
     games = envs.load("carracing").make(1, "fast", max_steps=40)
-    episode = play(games, make_policy("brownian", 0), 3, 25, (full_throttle, 15))
+    episode = record(games, make_policy("brownian", 0), 3, 25, (full_throttle, 15))
     games.reset(seed=3)
     noise = make_policy("brownian", 0)
     for t in range(40):
@@ -99,11 +99,12 @@ def test_a_lead_in_is_played_but_not_recorded():
 
 
 def test_a_lead_in_that_ends_the_game_begins_it_again():
-    games = envs.load("carracing").make(1, "fast", max_steps=20)
-    episode = play(games, full_throttle, 3, 10, (full_throttle, 30))
+    games = envs.load("catch").make(1)  # over after 44 steps
+    left = np.array([1, 0, 0], np.float32)
+    episode = record(games, lambda games: left, 3, 10, (lambda games: left, 60))
     games.reset(seed=3)
     np.testing.assert_array_equal(episode.obs[0], games.obs[0])
-    assert len(episode) == 10
+    assert len(episode) == 10 and episode.truncated
 
 
 def test_episode_round_trip(tmp_path):
