@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import boards
+import evaluate
 import runs
 import train_boards
 from boards import clash, cross_play, human_play, networks
@@ -84,6 +85,25 @@ def test_clash_and_cross_play(trained, monkeypatch, capsys):
     run_main(monkeypatch, cross_play, "toy", "minimax", "random", "--games", "6", "--csv", "a.csv")
     table = (trained / "a.csv").read_text().splitlines()
     assert len(table) == 4 and table[1].startswith("minimax")
+
+
+def test_evaluate_answers_for_a_board_run(trained, monkeypatch, capsys):
+    monkeypatch.chdir(trained)
+    run_main(monkeypatch, evaluate, "log/toy", "--episodes", "6")
+    shown = capsys.readouterr().out
+    assert "toy against random, tictactoe:" in shown and "toy against mcts:500" in shown
+    result = json.loads((trained / "log/toy/result.json").read_text())
+    for row in (result["random"], result["mcts:500"]):
+        assert row["wins"] + row["draws"] + row["losses"] == result["episodes"] == 6
+        assert row["mean"] == pytest.approx((row["wins"] + row["draws"] / 2) / 6, abs=1e-4)
+    assert result["simulations"] == 4
+    run_main(
+        monkeypatch, evaluate, "log/toy", "--games", "4", "--n-simulations", "8", "--seed", "3"
+    )
+    other = json.loads((trained / "log/toy/result-simulations-8-seed-3.json").read_text())
+    assert (other["simulations"], other["episodes"]) == (8, 4)
+    with pytest.raises(runs.RunError, match="tictactoe allows 0 to 4"):
+        run_main(monkeypatch, evaluate, "log/toy", "--openings", "9")
 
 
 def test_a_human_plays_through_a_pipe(trained, monkeypatch, capsys):
