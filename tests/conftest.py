@@ -64,7 +64,7 @@ def copy_run(toy: Path, target: Path, *stages: str) -> Path:
     made = json.loads((toy / "log/toy/config.json").read_text())
     for stage in stages:
         shutil.copytree(toy / "log/toy" / stage, target / "log/toy" / stage)
-    kept = {k: v for k, v in made.items() if k in (*stages, "game", "preset")}
+    kept = {k: v for k, v in made.items() if k in (*stages, "system", "game", "preset")}
     (target / "log/toy/config.json").write_text(json.dumps(kept))
     return target / "log/toy"
 

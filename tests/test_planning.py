@@ -265,6 +265,7 @@ def planned(tmp_path_factory):
     """A working folder with log/p: two iterations on catch at toy size, killed within play."""
     cwd = tmp_path_factory.mktemp("planned")
     words = ("train_alphazero.py", "catch", "--run", "p", "--preset", "toy")
+    words += ("--vae.z-size", "6", "--rnn.hidden-size", "12")  # options of V and M
     with subprocess.Popen(
         [sys.executable, str(ROOT / words[0]), *words[1:]],
         cwd=cwd,
@@ -292,6 +293,7 @@ def test_the_loop_goes_on_after_a_kill(planned):
     np.testing.assert_allclose(episode.policy.sum(1), 1, atol=1e-5)
     series = load_series(path)
     assert series.policy.shape == series.action.shape and len(series) == 30
+    assert series.mu.shape[1] == 6 and config.load(path / "config.json").rnn.hidden_size == 12
     assert (path / "planner" / "progress.png").exists()
     again = command("train_alphazero.py", "catch", "--run", "p", cwd=planned)
     assert "iteration 2 reached" in again.stdout
