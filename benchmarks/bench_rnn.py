@@ -1,4 +1,4 @@
-"""M: training steps, beside Keras' own LSTM and PyTorch.
+"""M: training steps, with and without restarts of its state, beside PyTorch.
 
 python -m benchmarks.bench_rnn                      batch 100, 500 steps, one thread
 """
@@ -18,34 +18,33 @@ def batch_of(batch: int, length: int) -> dict[str, np.ndarray]:
     """Random sequences as `series.data.windows` makes them."""
     rng = np.random.default_rng(0)
     ones = np.ones((batch, length), np.float32)
+    z = rng.standard_normal((batch, length + 1, 32), np.float32)
     return {
-        "z": rng.standard_normal((batch, length + 1, 32), np.float32),
+        "z": z,
         "action": rng.standard_normal((batch, length, 3), np.float32),
         "reward": 0 * ones,
         "done": 0 * ones,
         "mask": ones,
+        "seen": z,
+        "restart": 0 * ones,
+        "fresh": np.float32(1),
     }
 
 
-def our_step(data: dict, keras_lstm: bool):
-    """A function that trains M by one batch, with our LSTM or Keras' own."""
+def our_step(data: dict, stream: bool):
+    """A function that trains M by one batch, by Keras' LSTM or, of a stream, step by step."""
     import keras
     import tensorflow as tf
 
     from rnn.model import MDNRNN
     from rnn.train import make_steps
 
-    class WithKerasLSTM(MDNRNN):
-        def unroll(self, z, action, restart, state):
-            x = tf.concat([z, action], -1)
-            hidden, h, c = self.lstm(x, initial_state=list(state))
-            return self.predict_from(hidden, z, action), (h, c)
-
-    model = (WithKerasLSTM if keras_lstm else MDNRNN)()
+    model = MDNRNN(stream=stream)
     optimizer = keras.optimizers.Adam(1e-3, clipvalue=1.0)
     optimizer.build(model.trainable_variables)
     bounds = (data["z"].min((0, 1)), data["z"].max((0, 1)))
-    step, _ = make_steps(model, optimizer, [], config.RNN(), bounds)
+    carried = [tf.Variable(x) for x in model.zero_state(len(data["z"]))] if stream else []
+    step, _ = make_steps(model, optimizer, carried, config.RNN(), bounds)
     return lambda: step(data)["loss"].numpy()
 
 
@@ -83,7 +82,7 @@ def main() -> None:
     runs.tensorflow(args.threads)
     torch = torch_or_none(args.threads)
     data = batch_of(args.batch, args.length)
-    jobs = {"ours": our_step(data, False), "ours, with Keras' LSTM": our_step(data, True)}
+    jobs = {"ours, a stream with restarts": our_step(data, True), "ours": our_step(data, False)}
     if torch:
         jobs["PyTorch"] = torch_step(torch, data)
     print(f"training M, {args.batch} sequences of {args.length} steps, {args.threads} threads")

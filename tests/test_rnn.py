@@ -293,6 +293,21 @@ def test_joint_mixtures_and_heads_train_and_go_on(toy, tmp_path):
     assert {"val_z", "val_reward", "val_done"} <= set(rows[-1])
 
 
+def test_patience_counts_on_when_training_goes_on(toy, tmp_path):
+    """A rate that learns nothing; three commands, of which the last finds nothing to do."""
+    run = copy_run(toy, tmp_path, "record", "vae", "series")
+    words = (*PIPELINE["rnn"], "--run", "toy", "--validate-every", "1", "--learning-rate", "1e-12")
+    more = ("--steps", "9", "--patience", "4")
+    done = commands((*words, "--steps", "3"), (*words, *more), (*words, *more), cwd=tmp_path)
+    assert done.stdout.count("stopped: no progress for 4 validations") == 2
+    rows = runs.read_metrics(run / "rnn" / "metrics.jsonl")
+    best = min(row["val_loss"] for row in rows)
+    first = next(row["step"] for row in rows if row["val_loss"] == best)
+    assert [row["step"] for row in rows] == list(range(1, first + 5)) and len(rows) < 9
+    hours = np.cumsum([row["seconds"] for row in rows]) / 3600
+    np.testing.assert_allclose([row["hours"] for row in rows], hours, atol=1e-3)
+
+
 def test_m_may_stay_untrained(toy, tmp_path):
     run = copy_run(toy, tmp_path, "record", "vae", "series")
     command(*PIPELINE["rnn"], "--run", "toy", "--steps", "0", cwd=tmp_path)

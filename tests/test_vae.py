@@ -229,6 +229,33 @@ def test_weights_round_trip(tmp_path, standard):
     np.testing.assert_array_equal(a(x), b(x))
 
 
+def test_a_checkpoint_has_names_that_another_process_gives_too(tmp_path):
+    """Whatever Keras has counted its layers to; files from before there were names go on, too."""
+    saved, loaded = (keras.Sequential([keras.layers.Dense(n) for n in (3, 4, 4)]) for _ in "ab")
+    for model in (saved, loaded):
+        model.build((None, 3))
+    variables = [*saved.variables, tf.Variable(np.ones(3), name="carried")]
+    others = [*loaded.variables, tf.Variable(np.zeros(3), name="carried")]
+    file = tmp_path / "checkpoint.npz"
+    runs.save_checkpoint(file, variables, step=3)
+    names = [name for name in runs.read_npz(file) if name != "state"]
+    assert names[:3] == [
+        "sequential/dense/kernel",
+        "sequential/dense/bias",
+        "sequential/dense/kernel#2",
+    ]
+    assert len(set(names)) == len(variables) and names[-1] == "carried"
+    old = tmp_path / "old.npz"
+    arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(variables)}
+    runs.write_npz(old, arrays | {"state": runs.read_npz(file)["state"]})
+    for path in (file, old):
+        for variable in others:
+            variable.assign(np.zeros(variable.shape))
+        assert runs.load_checkpoint(path, others) == {"step": 3}
+        for got, want in zip(others, variables, strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
 def numbers(frames):
     return (frames[:, 0, 0].astype(int) @ [65536, 256, 1]).tolist()
 
