@@ -19,7 +19,9 @@ from runs.errors import RunError
 from runs.files import read_npz, write_npz
 from runs.folders import find, require
 
-# Without this, TensorFlow leaves oneDNN off on AMD CPUs: transposed convolutions are 12x slower.
+# Set when this is imported, since TensorFlow reads them when it is, which a notebook or another
+# library may do before it asks us. Without the first it leaves oneDNN off on AMD CPUs: transposed
+# convolutions are 12x slower.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
