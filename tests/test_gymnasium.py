@@ -4,6 +4,7 @@ and its games are games of ours."""
 from __future__ import annotations
 
 import configparser
+import json
 import subprocess
 import sys
 
@@ -19,7 +20,8 @@ import config
 import envs
 import runs
 from envs import gymnasium_games, minatar_games, pictures
-from tests.conftest import ROOT
+from record.episodes import load_episode
+from tests.conftest import ROOT, commands
 
 IDS = [f"world-models/{name}-v0" for _, name in envs.GAMES.values()]
 
@@ -405,3 +407,87 @@ def test_another_librarys_agent_learns_in_our_vector_environment(tmp_path):
     neat.Population(settings).run(play, 6)
     assert means[-1] > means[0] + 2, means
     env.close()
+
+
+MODULE = """
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+
+
+class Walk(gymnasium.Env):
+    \"\"\"Walk along twelve cells; the right end earns 1, and either ends the game.\"\"\"
+
+    def __init__(self, render_mode=None):
+        self.observation_space = Box(0, 1, (12, 12), np.float32)
+        self.action_space = Discrete(2)
+
+    def show(self):
+        picture = np.zeros((12, 12), np.float32)
+        picture[5:7, self.at] = 1
+        return picture
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at = int(self.np_random.integers(4, 8))
+        return self.show(), {}
+
+    def step(self, action):
+        self.at += 2 * int(action) - 1
+        return self.show(), float(self.at == 11), self.at in (0, 11), False, {}
+
+
+gymnasium.register("Walk-v0", entry_point=Walk, max_episode_steps=40)
+"""
+
+
+TOY, ALONE = ("--preset", "toy"), ("--workers", "1")
+
+
+def stages(game, *more):
+    """Commands of the five stages of a game at toy size; `more` are words of the last one."""
+    return [
+        ("-m", "record.extract", game, *TOY, *ALONE, "--max-steps", "20"),
+        ("-m", "vae.train", game),
+        ("-m", "series.encode", game),
+        ("-m", "rnn.train", game),
+        ("train.py", game, *ALONE, *more),
+    ]
+
+
+def test_the_pipeline_of_a_game_that_is_not_ours(tmp_path):
+    """It is rendered, and takes numbers: all stages, its score, a video, what its C plays."""
+    game = "Pendulum-v1"
+    steps = stages(game, "--max-steps", "20")
+    commands(
+        *steps,
+        ("evaluate.py", f"log/{game}", "--episodes", "2", *ALONE, "--baselines"),
+        ("evaluate.py", f"log/{game}", "--video"),
+        (*steps[0], "--run", "second", "--policy", "controller", "--source", game),
+        cwd=tmp_path,
+    )
+    log = tmp_path / "log"
+    result = json.loads((log / game / "result.json").read_text())
+    assert result["engine"] == "gymnasium" and "gymnasium" in result["versions"]
+    assert result["baselines"]["random"]["mean"] < -100 and set(result["lengths"]) == {200}
+    assert (log / game / "drive.mp4").stat().st_size > 1000
+    played = load_episode(log / "second" / "record" / "0.npz")
+    assert played.action.dtype == np.float32 and np.abs(played.action).max() <= 2
+    assert played.obs.shape == (21, 64, 64, 3) and played.obs.std() > 1
+
+
+def test_the_pipeline_of_a_game_of_ones_own(tmp_path):
+    """A module beside the run registers it: all stages in the dream, and AlphaZero's loop."""
+    (tmp_path / "own.py").write_text(MODULE)
+    commands(
+        *stages("own:Walk-v0", "--in", "dream"),
+        ("evaluate.py", "log/Walk-v0", "--episodes", "2", *ALONE),
+        ("train_alphazero.py", "own:Walk-v0", "--run", "planned", *TOY, "--max-iter", "1"),
+        ("evaluate.py", "log/planned", "--episodes", "2"),
+        cwd=tmp_path,
+    )
+    played = load_episode(tmp_path / "log/Walk-v0/record/0.npz")
+    assert played.action.dtype == np.int32 and set(played.action.tolist()) == {0, 1}
+    assert ((played.obs > 0).any(-1).sum((1, 2)) == 10 * 6).all()  # two cells of twelve, of 64
+    for run in ("Walk-v0", "planned"):
+        assert json.loads((tmp_path / "log" / run / "result.json").read_text())["episodes"] == 2
