@@ -182,7 +182,8 @@ def test_dreams_are_games(in_toy):
     path, cfg = runs.find("toy")
     params, seeds = load_controller(path), np.arange(5)
     dream, chunk = dream_team(path, cfg)
-    dream.max_steps, form = 30, Controller(cfg.controller, cfg.game, cfg.vae.z_size, 256)
+    dream.max_steps = 30
+    form = Controller(cfg.controller, cfg.game, cfg.vae.z_size, cfg.rnn.hidden_size)
     wanted = dream_rollout(dream, chunk, np.tile(params, (5, 1)), seeds, 5)
     for n in (1, 3):
         games = DreamGames(envs.load(cfg.game), dream, None, n)
