@@ -167,7 +167,7 @@ def watch(path: Path, actors: Actors, args: argparse.Namespace) -> None:
     scenes = actors.asleep if args.dream else actors.awake
     if args.video:
         file = path / ("dream.mp4" if args.dream else "drive.mp4")
-        with Video(file) as video:
+        with Video(file, actors.game.fps) as video:
             if args.dream:
                 side_by_side(actors, args.seed, video.show)
             else:
@@ -175,7 +175,8 @@ def watch(path: Path, actors: Actors, args: argparse.Namespace) -> None:
         print(f"{video.count} frames written to {file}")
         return
     title = f"{path.name}: {'dream' if args.dream else 'game'}"
-    window = Window(title, actors.game.keys, actors.game.action_size)
+    game = actors.game
+    window = Window(title, game.keys, game.action_size, game.fps)
     scene = scenes()
     try:
         for seed in range(args.seed, args.seed + args.episodes):

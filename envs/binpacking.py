@@ -286,6 +286,7 @@ SPECS = {
         official="numpy",
         solved=-26.05,  # best fit, mean of 1,000 episodes
         masked=True,
+        fps=10,
         policies={"mixture": mixture, "white": functools.partial(rule, "random")},
         baselines={name: functools.partial(rule, name) for name in RULES},
     )

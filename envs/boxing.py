@@ -109,6 +109,7 @@ SPECS = {
         policies=policies.of_actions(18),
         baselines={"random": policies.of_actions(18)["white"]},
         keys=Keys({"space": 1, "up": 2, "right": 3, "left": 4, "down": 5}, rest=NOOP),
+        fps=15,  # four frames a step, of 60 a second
         packages=("ale-py",),
     )
 }

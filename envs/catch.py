@@ -105,5 +105,6 @@ SPECS = {
         policies=policies.of_actions(3),
         baselines={"random": policies.of_actions(3)["white"]},
         keys=Keys({"left": 0, "right": 2}, rest=1),
+        fps=6,
     )
 }

@@ -175,6 +175,7 @@ def load(game: str) -> Spec:
         solved=registered.reward_threshold,
         squash="scale",
         keys=keys_of(space),
+        fps=int(env.metadata.get("render_fps") or 30),
         packages=packages_of(env),
     )
     env.close()

@@ -138,5 +138,6 @@ SPECS = {
         policies=policies.of_actions(4),
         baselines={"random": policies.of_actions(4)["white"]},
         keys=Keys({"up": 0, "down": 1, "left": 2, "right": 3}),
+        fps=8,
     )
 }

@@ -279,6 +279,7 @@ SPECS = {
             views=(PIXELS, CELLS),
             options=("actions", "sticky", "cap", "partial"),
             solved=kind.solved,
+            fps=10,
             packages=("minatar",),
         ),
         range(6),

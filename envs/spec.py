@@ -53,7 +53,7 @@ class Spec:
         masked: whether some actions are invalid now and then.
         policies, baselines: makers of players that learned nothing, for recording and to compare
             scores with (envs/policies.py).
-        keys: how a keyboard plays.
+        keys: how a keyboard plays. fps: steps a second at which people watch it, and play.
         packages: what plays it, whose versions belong to a score.
     """
 
@@ -73,6 +73,7 @@ class Spec:
     squash: str = "none"
     masked: bool = False
     keys: Keys = Keys()
+    fps: int = 50
     packages: tuple[str, ...] = ()
 
     @property

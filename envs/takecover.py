@@ -122,6 +122,7 @@ SPECS = {
             "still": functools.partial(policies.constant, np.zeros(1, np.float32)),
         },
         keys=Keys({"left": (-1,), "right": (1,)}, rest=(0,)),
+        fps=35,  # Doom's own
         packages=("vizdoom",),
     )
 }

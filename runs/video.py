@@ -89,14 +89,14 @@ class Window:
     Args:
         keys: how they play; without any, up and down choose an action's number among the valid
             ones, and Enter plays it.
-        size: A.
+        size: A. fps: pictures a second.
 
     Raises:
         RunError: this machine has no display.
     """
 
-    def __init__(self, title: str, keys: Keys, size: int):
-        self.keys, self.size = keys, size
+    def __init__(self, title: str, keys: Keys, size: int, fps: int = FPS):
+        self.keys, self.size, self.fps = keys, size, fps
         self.chosen, self.down, self.picture = 0, "", np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
         displays = ("DISPLAY", "WAYLAND_DISPLAY")
         if sys.platform == "linux" and not any(os.environ.get(name) for name in displays):
@@ -115,7 +115,7 @@ class Window:
         self.clock = pygame.time.Clock()
 
     def show(self, picture: np.ndarray) -> None:
-        """Show a picture for a fiftieth of a second.
+        """Show a picture as long as a step takes, and read the keyboard.
 
         Raises:
             Closed: the person has closed the window.
@@ -124,7 +124,7 @@ class Window:
         surface = self.pygame.surfarray.make_surface(picture.swapaxes(0, 1))
         self.screen.blit(surface, (0, 0))
         self.pygame.display.flip()
-        self.clock.tick(FPS)
+        self.clock.tick(self.fps)
         self.down = ""
         for event in self.pygame.event.get():
             if event.type == self.pygame.QUIT:
@@ -148,15 +148,14 @@ class Window:
         return action
 
     def pressed(self) -> Any:
-        """The action of the keys that are held down, or of the one pressed last if the game waits
-        for it; None: of none yet."""
-        pressed, rest = self.keys.pressed, self.keys.rest
+        """The action of the keys that are held, or were just pressed; None while the game waits."""
+        pressed, rest, held = self.keys.pressed, self.keys.rest, self.pygame.key.get_pressed()
+        last = pressed.get(self.down)  # a short press may be over by now
         if rest is None:
-            return pressed.get(self.down)
-        held = self.pygame.key.get_pressed()
+            return last
         actions = [pressed[name] for code, name in self.codes.items() if held[code]]
         if not actions:
-            return rest
+            return rest if last is None else last
         return actions[-1] if np.ndim(rest) == 0 else np.sum(actions, 0, dtype=np.float32)
 
     def choice(self, valid: np.ndarray) -> int | None:
