@@ -42,8 +42,8 @@ demo: .venv/ok
 	@echo "  reconstructions.png  frames, and what V makes of them; dreams.png: what M imagines"
 
 play: .venv/ok
-	@echo "$(if $(DISPLAYED),A window opens; Escape closes it.,No display: a video of one lap is made. It takes half a minute.)"
-	$(RUN) evaluate.py pretrained/carracing2 $(if $(DISPLAYED),--render,--video)
+	@echo "$(if $(DISPLAYED),A window opens; Escape closes it.,No display: ten seconds of a drive are filmed.)"
+	$(RUN) evaluate.py pretrained/carracing2 $(if $(DISPLAYED),--render,--video --engine fast --steps 500)
 
 test: .venv/ok
 	$(RUN) -m pytest -n auto --dist worksteal -m "not slow"

@@ -135,7 +135,7 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
     params = np.zeros(agent.num_params) if args.play else load_controller(path)
     if args.dream:
         dream = load_dream(path, cfg, temperature=args.temperature, max_steps=args.steps)
-    show.watch(path, show.Driver(cfg, agent, params, dream), args)
+    show.watch(path, show.Driver(cfg, agent, params, dream, args.engine), args)
 
 
 def add_common(parser: argparse.ArgumentParser, episodes: str) -> None:
@@ -154,7 +154,7 @@ def add_common(parser: argparse.ArgumentParser, episodes: str) -> None:
     add("--play", action="store_true", help="play yourself, with the keyboard, in a window")
     add("--dream", action="store_true", help="inside M, not in the game")
     add("--temperature", type=float, help="of the dream (default: the run's)")
-    add("--steps", type=int, help="longest dream (default: the game's longest episode)")
+    add("--steps", type=int, help="longest dream, video or show (default: the game's)")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -84,15 +85,20 @@ def told(games: Batch, turn: Turn) -> str:
     return f"step {turn.length[0]}" + (f"   return {turn.total[0]:.0f}" if pays else "")
 
 
-def act_out(scene: Scene, seed: int, show: Show, ask: Ask | None = None) -> None:
-    """Play one episode, and show a picture of every step; `ask` says what is played instead."""
+def act_out(
+    scene: Scene, seed: int, show: Show, ask: Ask | None = None, steps: float = math.inf
+) -> None:
+    """Play one episode, and show a picture of every step, at most `steps`.
+
+    `ask` says what is played instead.
+    """
     games = scene.games
 
     def watch(turn: Turn) -> np.ndarray | None:
         show(scene.paint(turn))
         return None if ask is None else games.game.one_hot(np.array([ask(valid_of(games)[0])]))
 
-    list(play(games, scene.agent, [seed], watch=watch))
+    list(play(games, scene.agent, [seed], watch=watch, budget=steps))
 
 
 def side_by_side(actors: Actors, seed: int, show: Show) -> None:
@@ -142,17 +148,23 @@ class Sleeper:
 
 
 class Driver:
-    """V, M and C with params (P,), in the game and in the dream."""
+    """V, M and C with params (P,), in the game (`engine`, or the official one) and in the dream."""
 
     def __init__(
-        self, cfg: config.Config, agent: Agent, params: np.ndarray, dream: Dream | None = None
+        self,
+        cfg: config.Config,
+        agent: Agent,
+        params: np.ndarray,
+        dream: Dream | None = None,
+        engine: str | None = None,
     ):
         self.cfg, self.agent, self.params, self.dream = cfg, agent, params, dream
         self.game = envs.load(cfg.game)
+        self.engine = engine or self.game.official
         self.longest = dream.max_steps if dream else 0
 
     def awake(self) -> Scene:
-        games = make_games(self.cfg, 1, self.game.official)
+        games = make_games(self.cfg, 1, self.engine)
         paint = functools.partial(paint_game, games, self.agent.vae.decode)
         return Scene(games, Pilot(self.agent, self.params[None], 1), paint)
 
@@ -171,7 +183,7 @@ def watch(path: Path, actors: Actors, args: argparse.Namespace) -> None:
             if args.dream:
                 side_by_side(actors, args.seed, video.show)
             else:
-                act_out(scenes(), args.seed, video.show)
+                act_out(scenes(), args.seed, video.show, steps=args.steps)
         print(f"{video.count} frames written to {file}")
         return
     title = f"{path.name}: {'dream' if args.dream else 'game'}"
@@ -180,6 +192,6 @@ def watch(path: Path, actors: Actors, args: argparse.Namespace) -> None:
     scene = scenes()
     try:
         for seed in range(args.seed, args.seed + args.episodes):
-            act_out(scene, seed, window.show, window.ask if args.play else None)
+            act_out(scene, seed, window.show, window.ask if args.play else None, args.steps)
     except Closed:
         pass

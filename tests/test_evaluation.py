@@ -150,10 +150,14 @@ def test_videos_of_the_game_and_the_dream(in_toy, monkeypatch):
     agent, params = load_agent(path, cfg), load_controller(path)
     dream = load_dream(path, cfg, max_steps=15, done_threshold=0.999999)
     driver = show.Driver(cfg, agent, params, dream)
-    for scene, count in ((driver.awake(), 20), (driver.asleep(), 15)):
+    fast = show.Driver(cfg, agent, params, engine="fast")
+    scenes = ((driver.awake(), 20, 100), (driver.asleep(), 15, 100), (fast.awake(), 7, 7))
+    drawn = [type(x[0].games.games[0]).__name__ for x in scenes[::2]]
+    assert drawn == ["CarRacing", "FastCarRacing"]
+    for scene, count, steps in scenes:
         file = path / f"{count}.mp4"
         with Video(file) as video:
-            show.act_out(scene, 1, video.show)
+            show.act_out(scene, 1, video.show, steps=steps)
         frames = imageio.imread(file)
         assert frames.shape == (count, 400, 800, 3) and video.count == count
         assert frames.std() > 5 and np.abs(np.diff(frames.astype(int), axis=0)).max() > 50
