@@ -141,18 +141,24 @@ class Sleeper:
         return vectors.numpy(), {"z": games.obs[at]}
 
 
-class Driver:
+class Controlled:
     """V, M and C with params (P,), in the game and in the dream."""
 
     def __init__(
-        self, cfg: config.Config, agent: Agent, params: np.ndarray, dream: Dream | None = None
+        self,
+        cfg: config.Config,
+        agent: Agent,
+        params: np.ndarray,
+        engine: str = "",
+        dream: Dream | None = None,
     ):
         self.cfg, self.agent, self.params, self.dream = cfg, agent, params, dream
         self.game = envs.load(cfg.game)
+        self.engine = engine or self.game.official
         self.longest = dream.max_steps if dream else 0
 
     def awake(self) -> Scene:
-        games = make_games(self.cfg, 1, self.game.official)
+        games = make_games(self.cfg, 1, self.engine)
         paint = functools.partial(paint_game, games, self.agent.vae.decode)
         return Scene(games, Pilot(self.agent, self.params[None], 1), paint)
 

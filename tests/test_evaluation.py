@@ -149,7 +149,7 @@ def test_videos_of_the_game_and_the_dream(in_toy, monkeypatch):
     path, cfg = runs.find("toy")
     agent, params = load_agent(path, cfg), load_controller(path)
     dream = load_dream(path, cfg, max_steps=15, done_threshold=0.999999)
-    driver = show.Driver(cfg, agent, params, dream)
+    driver = show.Controlled(cfg, agent, params, dream=dream)
     for scene, count in ((driver.awake(), 20), (driver.asleep(), 15)):
         file = path / f"{count}.mp4"
         with Video(file) as video:
@@ -164,7 +164,7 @@ def test_the_dream_beside_the_game_begins_with_its_first_frame(in_toy):
     path, cfg = runs.find("toy")
     agent, params = load_agent(path, cfg), load_controller(path)
     dream = load_dream(path, cfg, max_steps=6, done_threshold=0.999999)
-    pictures, seen, driver = [], [], show.Driver(cfg, agent, params, dream)
+    pictures, seen, driver = [], [], show.Controlled(cfg, agent, params, dream=dream)
     show.side_by_side(driver, 1, pictures.append)
     assert len(pictures) == 6 and pictures[0].shape == (400, 800, 3)
     games, pilot, _ = driver.awake()
