@@ -246,8 +246,8 @@ def main() -> None:
         show_tree(path, cfg, agent, args.engine, args.seed, args.show_tree)
     elif args.video or args.render or args.play:
         from controller.show import watch
-        from planner.show import Planners
+        from planner.show import Planned
 
-        watch(path, Planners(cfg, agent, args.engine, dream, args.play), args)
+        watch(path, Planned(cfg, agent, args.engine, dream, args.play), args)
     else:
         score(path, cfg, agent, dream, args, changed)

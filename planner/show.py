@@ -106,7 +106,7 @@ def paint_plan(games: Batch, player: Player, turn: Turn) -> np.ndarray:
     return np.concatenate([write_on(games.picture().copy(), text), np.concatenate(right)], axis=1)
 
 
-class Planners:
+class Planned:
     """A planner in the game and in the dream (controller/show.py).
 
     Args:
