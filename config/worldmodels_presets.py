@@ -220,7 +220,8 @@ GENERIC = {
     "full": {
         "record": {"engine": "gymnasium"},
         "vae": {"standardize": True, "recon_weight": 10.0},
-        "rnn": {"reward_head": True, "done_head": True},
+        # Pictures of short dreams: CartPole's episodes are over after twenty steps.
+        "rnn": {"reward_head": True, "done_head": True, "rend_n_rollouts": 4, "rend_step": 2},
         "controller": {"engine": "gymnasium"},
     },
     "small": {
