@@ -135,7 +135,7 @@ def watch(path: Path, cfg: config.Config, args: argparse.Namespace) -> None:
     params = np.zeros(agent.num_params) if args.play else load_controller(path)
     if args.dream:
         dream = load_dream(path, cfg, temperature=args.temperature, max_steps=args.steps)
-    show.watch(path, show.Driver(cfg, agent, params, dream, args.engine), args)
+    show.watch(path, show.Controlled(cfg, agent, params, dream, args.engine), args)
 
 
 def add_common(parser: argparse.ArgumentParser, episodes: str) -> None:

@@ -147,7 +147,7 @@ class Sleeper:
         return vectors.numpy(), {"z": games.obs[at]}
 
 
-class Driver:
+class Controlled:
     """V, M and C with params (P,), in the game (`engine`, or the official one) and in the dream."""
 
     def __init__(

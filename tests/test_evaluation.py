@@ -149,8 +149,8 @@ def test_videos_of_the_game_and_the_dream(in_toy, monkeypatch):
     path, cfg = runs.find("toy")
     agent, params = load_agent(path, cfg), load_controller(path)
     dream = load_dream(path, cfg, max_steps=15, done_threshold=0.999999)
-    driver = show.Driver(cfg, agent, params, dream)
-    fast = show.Driver(cfg, agent, params, engine="fast")
+    driver = show.Controlled(cfg, agent, params, dream)
+    fast = show.Controlled(cfg, agent, params, engine="fast")
     scenes = ((driver.awake(), 20, 100), (driver.asleep(), 15, 100), (fast.awake(), 7, 7))
     drawn = [type(x[0].games.games[0]).__name__ for x in scenes[::2]]
     assert drawn == ["CarRacing", "FastCarRacing"]
@@ -168,7 +168,7 @@ def test_the_dream_beside_the_game_begins_with_its_first_frame(in_toy):
     path, cfg = runs.find("toy")
     agent, params = load_agent(path, cfg), load_controller(path)
     dream = load_dream(path, cfg, max_steps=6, done_threshold=0.999999)
-    pictures, seen, driver = [], [], show.Driver(cfg, agent, params, dream)
+    pictures, seen, driver = [], [], show.Controlled(cfg, agent, params, dream)
     show.side_by_side(driver, 1, pictures.append)
     assert len(pictures) == 6 and pictures[0].shape == (400, 800, 3)
     games, pilot, _ = driver.awake()
