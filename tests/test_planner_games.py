@@ -57,6 +57,11 @@ def test_snapshots_are_whole_and_the_seed_decides(name, engine):
             np.testing.assert_array_equal(games.obs[i], picture)
             assert games.steps[i] == length
             assert line(games, i, actions) == wanted
+        if not seed:  # into a game that was never started, too, as a search in the game does
+            fresh = envs.load(name).make(1, engine)
+            fresh.load(0, saved)
+            assert line(fresh, 0, actions) == wanted
+            fresh.close()
     assert len(openings) > 1
     games.close()
 
