@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from envs.batch import FRAME
 from runs import RunError, command, replacing
 
 
@@ -83,7 +84,7 @@ def load_episode(path: Path) -> Episode:
         raise RunError(f"{path} {what} ({detail}); delete it and record again") from None
     steps = len(episode.reward) if episode.reward.ndim else -1
     good = (
-        episode.obs.shape == (steps + 1, 64, 64, 3)
+        episode.obs.shape == (steps + 1, *FRAME.shape)
         and episode.obs.dtype == np.uint8
         and episode.action.shape[:1] == (steps,)
         and episode.terminated.shape == episode.truncated.shape == ()
@@ -113,9 +114,9 @@ def episode_length(path: Path) -> int:
         raise RunError(
             f"{path} {what}; delete it and record again, or pass --skip-bad to leave it out"
         ) from None
-    if len(shape) != 4 or shape[1:] != (64, 64, 3) or dtype != np.uint8 or shape[0] < 2:
+    if len(shape) != 4 or shape[1:] != FRAME.shape or dtype != np.uint8 or shape[0] < 2:
         raise RunError(
-            f"{path} holds observations of shape {shape}, not (T+1, 64, 64, 3); "
+            f"{path} holds observations of shape {shape}, not (T+1, {str(FRAME.shape)[1:]}; "
             "delete it and record again, or pass --skip-bad to leave it out"
         )
     return shape[0] - 1

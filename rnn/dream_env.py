@@ -23,6 +23,7 @@ from gymnasium.vector.utils import batch_space
 
 import envs
 import runs
+from envs.batch import FRAME
 from envs.single import Single
 from rnn.dream import load_dream
 from vae.model import load_vae, to_uint8
@@ -79,7 +80,7 @@ class DreamVectorEnv(VectorEnv):
         self.decode = tf.function(self.vae.decode)
         sizes = {"z": cfg.vae.z_size, "zh": cfg.vae.z_size + cfg.rnn.hidden_size}
         if observation == "frame":
-            space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
+            space = gymnasium.spaces.Box(0, 255, FRAME.shape, np.uint8)
         else:
             space = gymnasium.spaces.Box(-np.inf, np.inf, (sizes[observation],), np.float32)
         self.single_observation_space = space
