@@ -23,8 +23,8 @@ class Keys:
     """How a keyboard plays a game.
 
     Attributes:
-        pressed: the action that each key means, by the key's name ("left", "space", "1"): a number
-            if actions are discrete, else a vector, and those of all pressed keys are added up.
+        pressed: what each key means, by its name ("left", "space", "1"): if actions are discrete
+            the action's number, else a vector; those of all pressed keys are added to `rest`.
             Empty: up and down choose an action's number, and Enter plays it.
         rest: the action while no key is pressed; None: the game waits for one.
     """

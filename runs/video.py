@@ -156,7 +156,7 @@ class Window:
         actions = [pressed[name] for code, name in self.codes.items() if held[code]]
         if not actions:
             return rest if last is None else last
-        return actions[-1] if np.ndim(rest) == 0 else np.sum(actions, 0, dtype=np.float32)
+        return actions[-1] if np.ndim(rest) == 0 else np.sum([rest, *actions], 0, dtype=np.float32)
 
     def choice(self, valid: np.ndarray) -> int | None:
         """Move the choice among the valid actions; its number once Enter was pressed."""
