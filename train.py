@@ -31,6 +31,7 @@ from controller.components import (
 )
 from controller.evolution import Evolution, new_optimizer
 from controller.model import count_params, load_controller, shape_of
+from controller.regression import fit_controller
 from controller.rounds import play_rounds
 from runs import cli, workers
 
@@ -46,14 +47,15 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
     """Evolve C, on rank 0: from zero or from another run's C, in its weights or in components."""
     options, path = cfg.controller, runs.folder(run)
     shape = shape_of(options, cfg.vae.z_size, cfg.rnn.hidden_size, envs.load(cfg.game).outputs)
-    optimizer = new_optimizer(
-        options, shape
-    )  # what cannot be is refused before anything is claimed
+    optimizer = new_optimizer(options, shape)  # what cannot be is refused before a claim
     marks = runs.made_from(path, "vae", "rnn")
-    first, measured = None, path / "controller" / FILE
+    first, fitted, measured = None, None, path / "controller" / FILE
     if options.start_from:
         source, _ = runs.find(options.start_from)
         first = check_size(load_controller(source), count_params(shape), source)
+    elif options.fit_first and not (path / "controller" / "checkpoint.npz").exists():
+        lender = runs.find(options.models)[0] if options.models else path
+        fitted = fit_controller(lender, cfg, shape)
     if options.components_at or options.components_of:
         check_count(options, shape)
     if options.components_of and not measured.exists():
@@ -70,6 +72,8 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
         optimizer.set_mean(first)
     evolution = Evolution(pool, path, cfg, shape, optimizer, marks)
     print(evolution.describe(), flush=True)
+    if fitted is not None:
+        evolution.begin_with(fitted)
     why = evolution.run()
     print(f"done: {why}; best {evolution.state['best']:.1f}, {folder / 'controller.npz'}")
 
@@ -98,8 +102,19 @@ def check_dream(path: Path, cfg: config.Config) -> None:
         )
 
 
+def check_options(options: config.Controller) -> None:
+    """Refuse options that do not go together."""
+    if options.replay_tracks and not options.common_seeds:
+        raise runs.RunError("--replay-tracks needs --common-seeds: tracks that all candidates play")
+    if options.stall and options.world == "dream":
+        raise runs.RunError("--stall is for the game; a dream has --max-steps and ends by itself")
+    if 0 in options.components_at and not (options.fit_first or options.start_from):
+        raise runs.RunError("--components-at 0 needs a driver: --fit-first, or --from a run")
+
+
 def main() -> None:
     run, cfg = cli.parse("controller", __doc__)
+    check_options(cfg.controller)
     if cfg.controller.rounds > 1:
         workers.alone("train.py --rounds")
         play_rounds(run, cfg)
@@ -107,8 +122,6 @@ def main() -> None:
     if not cfg.controller.models:
         check_models(runs.folder(run), cfg)
     envs.load(cfg.game).check(cfg.controller.engine, cfg.record.view)
-    if cfg.controller.replay_tracks and not cfg.controller.common_seeds:
-        raise runs.RunError("--replay-tracks needs --common-seeds: tracks that all candidates play")
     workers.launch(cfg.controller.workers)
     with workers.pool() as pool:
         if pool is None:

@@ -67,6 +67,9 @@ class VAE:
     """Stage 2: the vision model V."""
 
     z_size: int = opt(32, "size of the latent vector z", low=1)
+    channels: int = opt(
+        32, "of V's first convolution; all its layers are so much narrower than with 32", low=1
+    )
     start_from: str = opt("", "run whose V to start from (default: random weights)", name="from")
     recon_weight: float = opt(
         1.0, "weight of the squared error; small things are seen only above 1", low=0.001
@@ -237,6 +240,17 @@ class Controller:
         "sample", "z at play: drawn from V's posterior (the original) or its mean (ctallec)",
         choices=("sample", "mean"),
     )  # fmt: skip
+    fit_first: int = opt(
+        0,
+        "evolution starts from a C fitted to the recorded episodes (advantage-weighted "
+        "regression), the best of so many variations of it, unless --from (0: from zero)",
+    )
+    stall: int = opt(
+        0,
+        "an episode of evolution ends when its return has not risen for so many steps, and counts "
+        "as if it had gone on like that (0: never)",
+        free=True,
+    )
     components_of: str = opt(
         "",
         "evolve C along principal components of what it sees while the C of this run, of the same "
@@ -245,11 +259,7 @@ class Controller:
     components_at: tuple[int, ...] = opt(
         (),
         "generations after which evolution goes on along principal components of what C sees while "
-        "the distribution's mean drives, measured anew each time (0: never)",
-    )
-    first_steps: int = opt(
-        0,
-        "longest episode of the generations up to the first of --components-at (0: --max-steps)",
+        "the distribution's mean drives, measured anew each time (default: never)",
     )
     components_sigma: float = opt(
         0.0, "initial standard deviation of coordinates along components (0: --sigma-init)"

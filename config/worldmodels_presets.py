@@ -51,14 +51,16 @@ SMALL_CAR = {
         "validate_every": 500,
     },
 }
-# A few generations of short episodes find who stays on the road; from then on C evolves along the
-# components of what such a driver sees, measured again when it has become a better one.
+# What was recorded says how to follow the road for a while. C evolves along the components of what
+# such a driver sees, measured again when evolution has made it a better one.
 GOOD_DRIVER = {
     "z_mode": "mean",
     "common_seeds": True,
-    "first_steps": 300,
-    "components_at": (5, 8, 12),
+    "fit_first": 128,
+    "stall": 100,
+    "components_at": (0, 4, 10),
     "components_sigma": 0.07,
+    "batch_size": 64,
 }
 CARRACING = {
     "full": {},
@@ -92,15 +94,14 @@ CARRACING = {
     "demo": SMALL_CAR
     | {
         "record": SMALL_CAR["record"] | {"episodes": 600},
-        "vae": SMALL_CAR["vae"] | {"epochs": 3, "max_frames": 60},
-        "rnn": SMALL_CAR["rnn"] | {"steps": 2000, "decay": 0.9985},
+        "vae": SMALL_CAR["vae"] | {"channels": 16, "max_frames": 60},
+        "rnn": SMALL_CAR["rnn"] | {"steps": 1000, "decay": 0.997},
         "controller": GOOD_DRIVER
         | {
             "episodes": 2,
-            "eval_every": 6,
+            "eval_every": 4,
             "eval_episodes": 32,
-            "components_at": (5, 8),
-            "generations": 18,
+            "generations": 28,
         },
     },
     "toy": {

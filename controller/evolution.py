@@ -17,6 +17,7 @@ from controller.jobs import play_all
 from controller.logs import Logs
 from controller.model import Shape, count_params, save_controller
 from controller.optimizers import Optimizer, make_optimizer
+from controller.regression import variations
 from controller.tracks import empty_bank, keep_hardest, training_seeds
 from runs import workers
 
@@ -99,7 +100,7 @@ class Evolution:
             "max_steps": self.options.max_steps,
             "judged_by": judged_by(self.options),
             "bank": empty_bank(),
-            "measured": 0,  # generation after which components were measured last
+            "measured": -1,  # generation after which components were measured last
         }
         self.restore()
         if not self.options.cap_time:  # it may have been another before a restart
@@ -132,7 +133,7 @@ class Evolution:
         file = self.checkpoint
         if not file.exists():
             return
-        data = {"measured": np.array(0)} | runs.read_npz(file)  # older ones never did
+        data = {"measured": np.array(-1)} | runs.read_npz(file)  # older ones never did
         runs.check_made_from(self.path, file, json.loads(data["made_from"].tobytes()))
         if lacking := self.state.keys() - data.keys():
             raise runs.RunError(f"{file} is of another version (no {min(lacking)}); delete it")
@@ -171,6 +172,34 @@ class Evolution:
             limits.append(options.hours * 3600 - state["seconds"])
         return f"{runs.clock(max(0, min(limits)))} left" if limits else "no limit"
 
+    def play(self, params: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Play episodes that C learns from, with params (jobs, P): (returns, lengths)."""
+        steps, stall = int(self.state["max_steps"]), self.options.stall
+        return play_all(self.pool, self.path, self.cfg, params, seeds, steps, stall)
+
+    def begin_with(self, first: np.ndarray) -> None:
+        """Start from the best variation of a C with params (P,).
+
+        All play one track; then the best sixteenth goes on and plays four times as many.
+        """
+        options, start, tracks = self.options, time.monotonic(), 1
+        rng = np.random.default_rng((options.seed, 5))
+        left = variations(first, self.shape, options.fit_first, rng)
+        while len(left) > 1:
+            seeds = rng.integers(config.TRAIN_SEEDS, 2**31, tracks)
+            jobs = np.repeat(left, tracks, axis=0), np.tile(seeds, len(left))
+            scores = self.play(*jobs)[0].reshape(-1, tracks).mean(1)
+            print(
+                f"first: {len(left)} variations of the fitted C x {tracks} episodes · "
+                f"mean {scores.mean():.1f} · best {scores.max():.1f} · "
+                f"{time.monotonic() - start:.1f} s",
+                flush=True,
+            )
+            left = left[np.argsort(-scores, kind="stable")[: math.ceil(len(left) / 16)]]
+            tracks *= 4
+        self.optimizer.set_mean(left[0])
+        self.state["seconds"] += time.monotonic() - start
+
     def next_generation(self) -> None:
         """Ask for candidates, let them play, and tell the optimiser how they did."""
         options, state, start = self.options, self.state, time.monotonic()
@@ -178,10 +207,7 @@ class Evolution:
         candidates = self.optimizer.ask()
         seeds = training_seeds(options, state["generation"], state["bank"])
         params = np.repeat(candidates, options.episodes, axis=0)
-        steps = int(state["max_steps"])
-        if state["generation"] <= min(options.components_at, default=0):
-            steps = min(steps, options.first_steps or steps)
-        returns, lengths = play_all(self.pool, self.path, self.cfg, params, seeds.ravel(), steps)
+        returns, lengths = self.play(params, seeds.ravel())
         returns = returns.reshape(seeds.shape)
         scores = returns.mean(1)
         self.optimizer.tell(scores)

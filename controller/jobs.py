@@ -19,6 +19,7 @@ def play(
     max_steps: int,
     params: np.ndarray,
     seeds: np.ndarray,
+    stall: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Play jobs in this worker, in the game or in the dream: (returns, lengths)."""
     if cfg.controller.world == "dream":
@@ -27,7 +28,7 @@ def play(
         return tuple(dream_rollout(dream, chunk, params, seeds, games))
     agent, batch = team(path, cfg, cfg.controller.engine, games)
     batch.max_steps = max_steps
-    return tuple(rollout(agent, batch, params, seeds))
+    return tuple(rollout(agent, batch, params, seeds, stall=stall))
 
 
 def games_at_once(pool, options: config.Controller) -> int:
@@ -38,7 +39,13 @@ def games_at_once(pool, options: config.Controller) -> int:
 
 
 def play_all(
-    pool, path: Path, cfg: config.Config, params: np.ndarray, seeds: np.ndarray, max_steps: int
+    pool,
+    path: Path,
+    cfg: config.Config,
+    params: np.ndarray,
+    seeds: np.ndarray,
+    max_steps: int,
+    stall: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Deal jobs out to the workers: params (jobs, P), seeds (jobs,); (returns, lengths) in order.
 
@@ -47,7 +54,7 @@ def play_all(
     games = games_at_once(pool, cfg.controller)
     size = min(math.ceil(len(seeds) / pool.workers), 2 * games)
     cuts = range(0, len(seeds), size)
-    task = functools.partial(play, path, cfg, games, max_steps)
+    task = functools.partial(play, path, cfg, games, max_steps, stall=stall)
     results = list(
         pool.map(task, [params[i : i + size] for i in cuts], [seeds[i : i + size] for i in cuts])
     )

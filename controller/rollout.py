@@ -80,12 +80,17 @@ class Pilot:
 
 
 def rollout(
-    agent: Agent, games: Batch, params: np.ndarray, seeds: np.ndarray, look: Look | None = None
+    agent: Agent,
+    games: Batch,
+    params: np.ndarray,
+    seeds: np.ndarray,
+    look: Look | None = None,
+    stall: int = 0,
 ) -> Rollouts:
-    """Play job j with controller params[j] on track seeds[j]; arguments as of `Pilot`."""
+    """Play job j with controller params[j] on track seeds[j]; `look` is Pilot's, `stall` play's."""
     out = Rollouts(np.zeros(len(seeds)), np.zeros(len(seeds), int))
     pilot = Pilot(agent, params, games.num_envs, look)
-    for played in play(games, pilot, seeds):
+    for played in play(games, pilot, seeds, stall=stall):
         out.returns[played.number], out.lengths[played.number] = played.total, played.length
     return out
 

@@ -122,6 +122,7 @@ def play(
     quota: float = math.inf,
     budget: float = math.inf,
     begun: bool = False,
+    stall: int = 0,
 ) -> Iterator[Played]:
     """Play an episode a seed, and yield each when it ends.
 
@@ -133,10 +134,13 @@ def play(
         quota: frames after which no other episode begins.
         budget: frames after which play stops; what is not over then is lost.
         begun: the first episodes begin where the games stand, and not anew.
+        stall: steps after which an episode ends whose return has not risen above its highest; what
+            it lost in them it is taken to lose on, up to the longest episode (0: never).
     """
     game, n = games.game, games.num_envs
     number = np.full(n, -1)  # of the episode in each slot
     total, length = np.zeros(n), np.zeros(n, int)
+    highest, risen = np.zeros(n), np.zeros(n, int)  # return so far, and after how many steps
     actions = np.zeros((n, game.action_size), np.float32)
     tapes: list[Tape | None] = [None] * n
     following = 0
@@ -148,7 +152,7 @@ def play(
             if not begun:
                 start(games, free, [int(seeds[k]) for k in number[free]])
             begun = False
-            total[free], length[free] = 0, 0
+            total[free], length[free], highest[free], risen[free] = 0, 0, 0, 0
             for slot in free:
                 agent.begin(slot, number[slot], int(seeds[number[slot]]))
                 tapes[slot] = Tape(games, slot) if keep else None
@@ -168,6 +172,13 @@ def play(
             for k, slot in enumerate(at):
                 row = tuple(values[k] for values in notes.values())
                 tapes[slot].add(actions[slot].copy(), reward[slot], tuple(notes), row)
+        if stall:
+            rising = at[total[at] > highest[at]]
+            highest[rising], risen[rising] = total[rising], length[rising]
+            stuck = at[(length - risen >= stall)[at] & ~games.over[at]]
+            left = min(games.max_steps, games.longest) - length[stuck]
+            total[stuck] += left * (total - highest)[stuck] / stall
+            games.over[stuck] = truncated[stuck] = True
         for slot in at[(terminated | truncated)[at]]:
             which = int(number[slot])
             said = which, int(seeds[which]), float(total[slot]), int(length[slot])

@@ -96,7 +96,7 @@ def test_a_run_evolves_in_components_and_goes_on(world, toy, tmp_path):
 def test_components_are_measured_on_the_way_and_a_run_goes_on(toy, tmp_path):
     copy_run(toy, tmp_path, "vae", "rnn", "series", "controller")
     words = (*PIPELINE["controller"], "--preset", "toy", "--workers", "1", "--models", "toy")
-    words += ("--components", "5", "--components-at", "1", "2", "--first-steps", "10")
+    words += ("--components", "5", "--components-at", "0", "2", "--fit-first", "17")
     steps = [("at-once", "3"), ("in-two", "2"), ("in-two", "3")]
     commands(*((*words, "--run", run, "--generations", n) for run, n in steps), cwd=tmp_path)
     once, twice = (
@@ -104,12 +104,6 @@ def test_components_are_measured_on_the_way_and_a_run_goes_on(toy, tmp_path):
         for run in ("at-once", "in-two")
     )
     assert once["components.directions"].shape == (8 + 40, 5)
-    lengths = [
-        row["max_steps"]
-        for row in runs.read_metrics(tmp_path / "log/at-once/controller/metrics.jsonl")
-        if "max_steps" in row
-    ]
-    assert lengths == [10, 20, 20]
     # The run in two stopped at a generation that would measure, and measures when it goes on.
     for name in ("components.directions", "optimizer.mean", "best_params"):
         np.testing.assert_array_equal(once[name], twice[name])
@@ -125,6 +119,8 @@ def test_components_are_measured_on_the_way_and_a_run_goes_on(toy, tmp_path):
             ("--components", "999", "--components-of", "toy"),
             "C sees 48 numbers, fewer than --components 999",
         ),
+        (("--components", "5", "--components-at", "0"), "--components-at 0 needs a driver"),
+        (("--stall", "9", "--in", "dream"), "--stall is for the game"),
     ],
 )
 def test_components_that_cannot_be_are_one_sentence(words, error, toy, tmp_path):

@@ -88,6 +88,31 @@ def test_who_watches_sees_every_step_and_may_play():
     np.testing.assert_array_equal([total for _, total, _ in seen], before)
 
 
+def test_who_stands_still_loses_as_much_without_playing_to_the_end():
+    class Drive:
+        """Full throttle for some steps of each episode, then the brake."""
+
+        def begin(self, slot, number, seed):
+            self.left[slot] = number * 30
+
+        def act(self, games, at):
+            self.left[at] -= 1
+            gas = self.left[at, None] > 0
+            return np.where(gas, np.float32([0, 1, 0]), np.float32([0, 0, 1])), {}
+
+    def played(stall):
+        games, player = envs.load("carracing").make(3, "fast", max_steps=250), Drive()
+        player.left = np.zeros(3, int)
+        return sorted(play(games, player, [1, 2, 3, 4], keep=True, stall=stall))
+
+    for whole, short in zip(played(0), played(60), strict=True):
+        assert whole.length == 250 and 60 <= short.length < 250
+        assert short.total == pytest.approx(whole.total, abs=1e-3)
+        assert short.episode.truncated and len(short.episode.reward) == short.length
+        assert (short.episode.reward[-60:] < 0).all()
+    assert [p.length for p in played(250)] == [250] * 4
+
+
 def test_play_goes_on_where_the_games_stand():
     games = envs.load("catch").make(1)
     stay = Single(lambda seed: lambda games: STAY)

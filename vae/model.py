@@ -3,9 +3,9 @@
     encoder  4 convolutions 4x4 stride 2, 32-64-128-256, ReLU; dense mu and logvar
     decoder  dense 1024; 4 transposed convolutions 5, 5, 6, 6 stride 2, 128-64-32-3; sigmoid
 
-4,348,547 parameters at z = 32. V sees pixels, (64, 64, 3): of no other size do its convolutions
-end at 2x2, and its transposed ones at what they began with. In shapes, B is the batch and Z the
-latent size.
+4,348,547 parameters at z = 32. All widths grow with `channels`, 32 in the paper. V sees pixels,
+(64, 64, 3): of no other size do its convolutions end at 2x2, and its transposed ones at what they
+began with. In shapes, B is the batch and Z the latent size.
 """
 
 from __future__ import annotations
@@ -30,12 +30,18 @@ class ConvVAE(keras.Model):
 
     Args:
         z_size: Z.
+        channels: of the first convolution; all other widths grow with it.
         dtype: Keras' policy of the convolutions; mu, logvar and pictures are float32.
         standardize: see and paint every pixel less its mean, divided by its standard deviation.
     """
 
     def __init__(
-        self, z_size: int = 32, dtype: str = "float32", standardize: bool = False, **kwargs
+        self,
+        z_size: int = 32,
+        dtype: str = "float32",
+        standardize: bool = False,
+        channels: int = 32,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.z_size, self.standardize = z_size, standardize
@@ -43,10 +49,10 @@ class ConvVAE(keras.Model):
         self.encoder = keras.Sequential(
             [
                 layers.Input(FRAME.shape),
-                Conv2D(32, 4, **conv),
-                Conv2D(64, 4, **conv),
-                Conv2D(128, 4, **conv),
-                Conv2D(256, 4, **conv),
+                Conv2D(channels, 4, **conv),
+                Conv2D(2 * channels, 4, **conv),
+                Conv2D(4 * channels, 4, **conv),
+                Conv2D(8 * channels, 4, **conv),
                 layers.Flatten(),
                 Dense(2 * z_size, dtype="float32"),  # mu, then logvar
             ],
@@ -55,14 +61,18 @@ class ConvVAE(keras.Model):
         self.decoder = keras.Sequential(
             [
                 layers.Input((z_size,)),
-                Dense(1024, dtype=dtype),
+                Dense(32 * channels, dtype=dtype),
                 # The first transposed convolution, 5x5 on a 1x1 picture, is a matrix product;
                 # written as one it takes a third of the time.
                 EinsumDense(
-                    "bi,ihwc->bhwc", (5, 5, 128), bias_axes="c", activation="relu", dtype=dtype
+                    "bi,ihwc->bhwc",
+                    (5, 5, 4 * channels),
+                    bias_axes="c",
+                    activation="relu",
+                    dtype=dtype,
                 ),
-                Conv2DTranspose(64, 5, **conv),
-                Conv2DTranspose(32, 6, **conv),
+                Conv2DTranspose(2 * channels, 5, **conv),
+                Conv2DTranspose(channels, 6, **conv),
                 Conv2DTranspose(3, 6, strides=2, dtype=dtype),
                 layers.Activation("linear" if standardize else "sigmoid", dtype="float32"),
             ],
@@ -151,7 +161,8 @@ def vae_loss(
 
 def make_vae(options: config.VAE, wanted: str = "") -> ConvVAE:
     """Build V as a run's options say, or with another precision."""
-    return ConvVAE(options.z_size, precision(wanted or options.precision), options.standardize)
+    dtype = precision(wanted or options.precision)
+    return ConvVAE(options.z_size, dtype, options.standardize, options.channels)
 
 
 def load_vae(path: Path, options: config.VAE, wanted: str = "") -> ConvVAE:
