@@ -34,6 +34,7 @@ from controller.model import count_params, load_controller, shape_of
 from controller.regression import fit_controller
 from controller.rounds import play_rounds
 from runs import cli, workers
+from series.data import load_series
 
 
 def check_size(params: np.ndarray, count: int, source: Path) -> np.ndarray:
@@ -55,7 +56,7 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
         first = check_size(load_controller(source), count_params(shape), source)
     elif options.fit_first and not (path / "controller" / "checkpoint.npz").exists():
         lender = runs.find(options.models)[0] if options.models else path
-        fitted = fit_controller(lender, cfg, shape)
+        fitted = fit_controller(load_series(lender), envs.load(cfg.game), shape)
     if options.components_at or options.components_of:
         check_count(options, shape)
     if options.components_of and not measured.exists():

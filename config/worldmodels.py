@@ -259,7 +259,7 @@ class Controller:
     components_at: tuple[int, ...] = opt(
         (),
         "generations after which evolution goes on along principal components of what C sees while "
-        "the distribution's mean drives, measured anew each time (default: never)",
+        "the distribution's mean drives, measured anew each time (no number: never)",
     )
     components_sigma: float = opt(
         0.0, "initial standard deviation of coordinates along components (0: --sigma-init)"

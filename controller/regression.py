@@ -8,16 +8,12 @@ every seed, where evolution from zero has to come upon one that does by chance.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-import config
-import envs
 import runs
 from controller.model import Shape, count_params
 from envs.spec import Spec
-from series.data import load_series
+from series.data import Series
 
 GAMMA = 0.98  # discount of what came after an action
 MOST = 5.0  # standard deviations of the advantage that count
@@ -46,18 +42,16 @@ def regress(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> 
     return np.linalg.solve(left @ x + RIDGE * len(x) * np.eye(x.shape[1]), left @ y)
 
 
-def fit_controller(path: Path, cfg: config.Config, shape: Shape) -> np.ndarray:
-    """Fit a C to the series of the run at `path`: parameters (P,).
+def fit_controller(series: Series, game: Spec, shape: Shape) -> np.ndarray:
+    """Fit a C of some shape to recorded episodes of a game: parameters (P,).
 
     It reads z alone: h has seen what was done before, and would only go on doing it.
 
     Raises:
-        RunError: there is no series, or C has hidden units.
+        RunError: C has hidden units.
     """
     if len(shape.sizes) > 2:
         raise runs.RunError("--fit-first is for a C without hidden units; give --fit-first 0")
-    runs.require(path, "series", "series.npz")
-    series = load_series(path)
     known = np.zeros(len(series.mu), bool)
     for start, steps, over in zip(series.offset, series.length, series.terminated, strict=True):
         known[start : start + (steps if over else max(1, steps - TAIL))] = True
@@ -68,7 +62,7 @@ def fit_controller(path: Path, cfg: config.Config, shape: Shape) -> np.ndarray:
     returns = series.returns(GAMMA)[known]
     advantage = returns - x @ regress(x, returns)
     weights = np.exp(np.minimum(advantage / max(advantage.std(), 1e-6), MOST))
-    raw = raw_outputs(envs.load(cfg.game), series.action[known].astype(np.float64))
+    raw = raw_outputs(game, series.action[known].astype(np.float64))
     fitted = regress(x, raw, weights / weights.mean())
     params = np.zeros(count_params(shape))
     params[: fitted.size] = fitted.ravel()  # the bias, and z's rows of the matrix

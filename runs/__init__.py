@@ -27,6 +27,7 @@ from runs.models import (
     tensorflow,
 )
 from runs.progress import Progress, clock
+from runs.workers import guard
 
 __all__ = [
     "MENDABLE",
@@ -57,3 +58,5 @@ __all__ = [
     "write_json",
     "write_npz",
 ]
+
+guard()  # before a script imports the rest, which may fail in one rank

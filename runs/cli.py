@@ -24,9 +24,8 @@ from runs import workers
 def run(main: Callable[[], None]) -> None:
     """Run a script's `main`; turn what the user can mend into one sentence and exit code 1.
 
-    An unexpected error of one MPI rank ends all of them.
+    An unexpected error of one MPI rank ends all of them (runs/workers.py: guard).
     """
-    workers.guard()
     try:
         main()
     except runs.RunError as error:

@@ -111,6 +111,15 @@ def test_a_rank_that_fails_before_its_first_task_ends_the_job(tmp_path):
     assert done.returncode != 0 and "no_such_module" in done.stderr
 
 
+def test_a_rank_that_fails_in_an_import_ends_the_job(tmp_path):
+    early = "import runs\nif os.environ['PMI_RANK'] == '1':\n    import no_such_module\n"
+    script = FAILING.format(what="pass").replace("import runs\n", early)
+    start = time.monotonic()
+    done = mpi(script, tmp_path, 3)
+    assert done.returncode != 0 and time.monotonic() - start < 30
+    assert "no_such_module" in done.stderr
+
+
 def test_mpirun_without_ranks_starts_a_worker_for_every_core(toy, tmp_path):
     words = [MPIRUN, sys.executable, str(ROOT / "train.py"), "carracing", "--run", "toy"]
     done = subprocess.run(
