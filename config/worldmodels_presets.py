@@ -101,7 +101,7 @@ CARRACING = {
             "episodes": 2,
             "eval_every": 4,
             "eval_episodes": 32,
-            "generations": 28,
+            "generations": 24,
         },
     },
     "toy": {
