@@ -56,6 +56,10 @@ def evolve(pool, run: str, cfg: config.Config) -> None:
         first = check_size(load_controller(source), count_params(shape), source)
     elif options.fit_first and not (path / "controller" / "checkpoint.npz").exists():
         lender = runs.find(options.models)[0] if options.models else path
+        if options.models and not (lender / "series" / "series.npz").exists():
+            raise runs.RunError(
+                f"{lender} has no series to fit a C to; give --fit-first 0 --components-at 5 8"
+            )
         fitted = fit_controller(load_series(lender), envs.load(cfg.game), shape)
     if options.components_at or options.components_of:
         check_count(options, shape)
@@ -108,7 +112,7 @@ def check_options(options: config.Controller) -> None:
     if options.replay_tracks and not options.common_seeds:
         raise runs.RunError("--replay-tracks needs --common-seeds: tracks that all candidates play")
     if options.stall and options.world == "dream":
-        raise runs.RunError("--stall is for the game; a dream has --max-steps and ends by itself")
+        raise runs.RunError("--stall is for the game; give --stall 0 in a dream")
     if 0 in options.components_at and not (options.fit_first or options.start_from):
         raise runs.RunError("--components-at 0 needs a driver: --fit-first, or --from a run")
 

@@ -12,6 +12,7 @@ from controller.agent import control, squash_of
 from controller.model import Shape, count_params
 from controller.regression import fit_controller, raw_outputs, regress, variations
 from series.data import Series
+from tests.conftest import PIPELINE, command, copy_run
 
 
 @pytest.mark.parametrize("name", ["carracing", "Pendulum-v1", "takecover"])
@@ -92,3 +93,11 @@ def test_variations_have_other_gains_and_offsets():
 def test_hidden_units_are_refused():
     with pytest.raises(runs.RunError, match="without hidden units"):
         fit_controller(series_of(np.ones(4)), envs.load("carracing"), Shape((4, 5, 3), True, False))
+
+
+def test_a_lender_without_a_series_is_one_sentence(toy, tmp_path):
+    copy_run(toy, tmp_path, "vae", "rnn", "series")
+    (tmp_path / "log/toy/series/series.npz").unlink()
+    words = (*PIPELINE["controller"], "--preset", "toy", "--run", "other", "--models", "toy")
+    done = command(*words, "--workers", "1", "--fit-first", "9", cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "log/toy has no series to fit a C to" in done.stderr

@@ -29,6 +29,12 @@ def test_parameter_count_is_the_papers(z_size, count):
     assert ConvVAE(z_size).count_params() == count
 
 
+def test_a_narrow_one_sees_and_paints_as_the_wide_one_does():
+    narrow, x = ConvVAE(32, channels=16), np.zeros((2, 64, 64, 3), np.float32)
+    assert narrow.count_params() == 1_113_443
+    assert narrow.encode(x)[0].shape == (2, 32) and narrow(x).shape == x.shape
+
+
 def test_the_rate_climbs_and_falls():
     options = config.VAE(learning_rate=4.0, final_learning_rate=1.0, warmup=1, epochs=4)
     rates = [learning_rate(options, epoch) for epoch in range(4)]
